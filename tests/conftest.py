@@ -1,0 +1,21 @@
+"""Strict JAX for every test, and the folder of images that some of them want."""
+
+import os
+import pathlib
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+REPOSITORY = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def images() -> pathlib.Path:
+    """The folder that holds `train/` and `benchmark/`; skips where there is none."""
+    folder = os.environ.get("IGNN_DATA")
+    if not folder:
+        pytest.skip("IGNN_DATA is not set: tests on benchmark images are left out")
+    return pathlib.Path(folder)
