@@ -1,0 +1,45 @@
+"""What Table 2 sets in the graph's place: the non-local block.
+
+(The same-scale kNN, the table's other rival, is `GraphConfig(kind="same_scale")`.)
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ignn_jax.models.edsr import conv
+
+# Queries that attend at once: memory is this times the pixels of the image.
+BLOCK = 1024
+
+
+class NonLocalBlock(nn.Module):
+    """Embedded-Gaussian attention of every pixel to every pixel.
+
+    Wang et al., "Non-local Neural Networks", CVPR 2018, with half the channels inside;
+    without their residual, since what comes out is fused with what went in.
+    """
+
+    features: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, H, W, C] to the same."""
+        batch, height, width, _ = x.shape
+        inner = max(self.features // 2, 1)
+        theta, phi, g = (
+            conv(inner, 1, dtype=self.dtype, name=name)(x).reshape(batch, -1, inner)
+            for name in ("theta", "phi", "g")
+        )
+
+        @jax.checkpoint  # else the backward pass keeps every block's weights
+        def attend(query):  # [B, inner]
+            scores = jnp.einsum(
+                "bc,bnc->bn", query, phi, preferred_element_type=jnp.float32
+            )
+            return jnp.einsum("bn,bnc->bc", nn.softmax(scores).astype(g.dtype), g)
+
+        y = jax.lax.map(attend, theta.transpose(1, 0, 2), batch_size=BLOCK)
+        y = y.transpose(1, 0, 2).reshape(batch, height, width, inner)
+        return conv(self.features, 1, dtype=self.dtype, name="out")(y)

@@ -1,0 +1,74 @@
+"""What patches are compared by: the embedding E of an image (Section 3.1).
+
+VGG19's first convolutions, as the paper; or, where their weights are not at hand, the
+network's own first features, or plain colour. No gradient flows through any of them.
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+EMBEDDINGS = ("vgg19", "backbone", "rgb")
+
+# The name of the collection that holds VGG19's weights, beside "params".
+VGG19 = "vgg19"
+VGG19_SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64)}
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VGG19Embedding(nn.Module):
+    """relu(conv1_2(relu(conv1_1(x)))) of VGG19, frozen: 64 channels.
+
+    The weights are variables of the collection "vgg19", random until they are loaded
+    (`ignn_jax.weights.load_vgg19`).
+    """
+
+    @nn.compact
+    def __call__(self, rgb: jax.Array) -> jax.Array:
+        """[B, H, W, 3] in [0, 255] to [B, H, W, 64], both float32."""
+        mean, std = (
+            jnp.asarray(values).reshape(1, 1, 1, 3)
+            for values in (_IMAGENET_MEAN, _IMAGENET_STD)
+        )
+        x = (rgb / 255 - mean) / std
+        for name, shape in VGG19_SHAPES.items():
+            weights = self.variable(VGG19, name, self._init, shape).value
+            x = jax.lax.conv_general_dilated(
+                x,
+                weights["kernel"],
+                window_strides=(1, 1),
+                padding="SAME",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )
+            x = nn.relu(x + weights["bias"].reshape(1, 1, 1, -1))
+        return x
+
+    def _init(self, shape):
+        kernel = nn.initializers.lecun_normal()(self.make_rng("params"), shape)
+        return {"kernel": kernel, "bias": jnp.zeros(shape[-1:])}
+
+
+def make_embedding(
+    kind: str, head: Callable[[jax.Array], jax.Array]
+) -> Callable[[jax.Array], jax.Array]:
+    """The function E, to be made in the compact method that calls it.
+
+    Args:
+      kind: one of EMBEDDINGS.
+      head: the backbone's first features of an image in [0, 255].
+
+    Returns:
+      A function of float32 [B, H, W, 3] in [0, 255] to float32 [B, H, W, E], without
+      gradient; values are about 1 whatever the kind, since ECN weighs their
+      differences.
+    """
+    embedding = {
+        "vgg19": VGG19Embedding(name="embedding"),
+        "backbone": lambda rgb: head(rgb).astype(jnp.float32) / 255,
+        "rgb": lambda rgb: rgb / 255,
+    }[kind]
+    return lambda rgb: jax.lax.stop_gradient(embedding(rgb))

@@ -1,0 +1,218 @@
+"""Windowed search for the nearest patches: step 1 of the graph (Section 3.1).
+
+Queries are taken a tile of the grid at a time. The windows of a tile's queries overlap
+almost wholly, so their union is cut out once and the distances are one matrix product,
+masked to each query's own window and handed to `lax.top_k`. Memory is a tile's,
+whatever the size of the image.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ignn_jax.ops.patches import patch_axis, unfold
+
+# Queries a side of a tile. A larger tile makes larger products, and searches more
+# cells that lie in the window of some of its queries only.
+TILE = 16
+# Candidates compared at once; a larger search streams over blocks of this size.
+BLOCK = 4096
+
+
+class Neighbors(NamedTuple):
+    """The K nearest candidates of each query, the nearest first.
+
+    indices: int32 [B, M1, M2, K], flat (row-major) into the candidates' grid.
+    distances: float32 [B, M1, M2, K], squared Euclidean.
+    """
+
+    indices: jax.Array
+    distances: jax.Array
+
+
+def window_starts(
+    queries: int, candidates: int, width: int, *, scale: int, center: str = "centered"
+) -> np.ndarray:
+    """First candidate in the window of each query, along one axis: int32 [queries].
+
+    The center of query i is candidate i // scale. `center="reference"` takes the
+    reference's i // 2 and width // scale for the half width: off center at scale 3.
+    """
+    i = np.arange(queries)
+    first = {
+        "centered": i // scale - width // 2,
+        "reference": i // 2 - width // scale,
+    }[center]
+    return np.clip(first, 0, candidates - width).astype(np.int32)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=(
+        "neighbors",
+        "window",
+        "patch_size",
+        "patch_stride",
+        "scale",
+        "window_center",
+        "exclude_self",
+    ),
+)
+def nearest_patches(
+    queries: jax.Array,
+    candidates: jax.Array,
+    *,
+    neighbors: int,
+    window: int,
+    patch_size: int,
+    patch_stride: int,
+    scale: int,
+    window_center: str = "centered",
+    exclude_self: bool = False,
+) -> Neighbors:
+    """The nearest candidate patches of every query patch.
+
+    Args:
+      queries: [B, H, W, E], the embedded image; M1 x M2 patches.
+      candidates: [B, h, w, E], the embedded image downsampled; N1 x N2 patches.
+      neighbors: K; fewer are returned where the window holds fewer.
+      window: side of the square of candidates that a query is compared with, in grid
+        cells, at most the smaller side of the grid; the whole grid if 0 or if no side
+        of the grid is larger.
+      patch_size, patch_stride: of both grids, in pixels.
+      scale: downsampling factor between the two images.
+      window_center: see `window_starts`.
+      exclude_self: leave out the candidate in the query's own place (for scale 1).
+
+    Returns:
+      Neighbors, with indices and distances [B, M1, M2, K].
+    """
+    axes = [
+        patch_axis(length, patch_size, patch_stride)
+        for length in (*queries.shape[1:3], *candidates.shape[1:3])
+    ]
+    m1, m2, n1, n2 = (axis.count for axis in axes)
+    whole = not window or (window >= n1 and window >= n2)
+    height, width = (n1, n2) if whole else (min(window, n1, n2),) * 2
+    exclude_self = exclude_self and height * width > 1
+    k = min(neighbors, height * width - exclude_self)
+
+    rows = _plan_axis(m1, n1, height, scale, window_center)
+    columns = _plan_axis(m2, n2, width, scale, window_center)
+    block = min(rows.union, max(1, BLOCK // columns.union))  # rows of candidates
+
+    def pad(image, vertical, horizontal, count1, count2):
+        """Zeros around the image, so that it holds count1 x count2 patches."""
+        margins = [(0, 0)]
+        for axis, grid_axis, count in ((1, vertical, count1), (2, horizontal, count2)):
+            length = (count - 1) * patch_stride + patch_size
+            before = grid_axis.before
+            margins.append((before, length - before - image.shape[axis]))
+        return jnp.pad(image.astype(jnp.float32), [*margins, (0, 0)])
+
+    queries = pad(queries, *axes[:2], rows.starts.size, columns.starts.size)
+    candidates = pad(candidates, *axes[2:], n1, n2)
+
+    def cut(image, batch, row, column, count1, count2):
+        """Patches [count1 * count2, P * P * E] from a place in the grid on."""
+        size = [(count - 1) * patch_stride + patch_size for count in (count1, count2)]
+        start = (batch, row * patch_stride, column * patch_stride, 0)
+        region = jax.lax.dynamic_slice(image, start, (1, *size, image.shape[3]))
+        return unfold(region, patch_size, patch_stride).reshape(count1 * count2, -1)
+
+    def search_tile(tile):
+        batch, i, j = tile
+        top, left = jnp.asarray(rows.first)[i], jnp.asarray(columns.first)[j]
+        query = cut(
+            queries, batch, i * rows.tile, j * columns.tile, rows.tile, columns.tile
+        )
+
+        def search_block(offset, fresh):
+            """Nearest among `block` rows of the union; those before `fresh` are known.
+
+            Returns distances and indices [tile, tile, K].
+            """
+            candidate = cut(candidates, batch, top + offset, left, block, columns.union)
+            products = jnp.matmul(
+                query, candidate.T, precision=jax.lax.Precision.HIGHEST
+            )
+            distances = (
+                jnp.sum(query**2, axis=1)[:, None]
+                + jnp.sum(candidate**2, axis=1)[None, :]
+                - 2 * products
+            ).reshape(rows.tile, columns.tile, block, columns.union)
+            row = top + offset + jnp.arange(block)
+            column = left + jnp.arange(columns.union)
+            allowed = (_inside(rows, i, row, height) & (row >= top + fresh)[None])[
+                :, None, :, None
+            ] & _inside(columns, j, column, width)[None, :, None, :]
+            if exclude_self:
+                same_row = _numbers(rows, i)[:, None] == row[None]
+                same_column = _numbers(columns, j)[:, None] == column[None]
+                allowed &= ~(same_row[:, None, :, None] & same_column[None, :, None, :])
+            distances = jnp.where(allowed, distances, jnp.inf)
+            nearest, place = jax.lax.top_k(
+                -distances.reshape(rows.tile, columns.tile, -1), k
+            )
+            index = (top + offset + place // columns.union) * n2
+            return -nearest, index + left + place % columns.union
+
+        def merge(n, best):
+            offset = jnp.minimum(n * block, rows.union - block)
+            found = search_block(offset, n * block)
+            distances, indices = (
+                jnp.concatenate(pair, axis=-1) for pair in zip(best, found, strict=True)
+            )
+            nearest, place = jax.lax.top_k(-distances, k)
+            return -nearest, jnp.take_along_axis(indices, place, axis=-1)
+
+        best = search_block(0, 0)
+        blocks = math.ceil(rows.union / block)
+        return jax.lax.fori_loop(1, blocks, merge, best) if blocks > 1 else best
+
+    batch = queries.shape[0]
+    tiles = (batch, rows.first.size, columns.first.size)
+    found = jax.lax.map(
+        search_tile, tuple(jnp.asarray(n.ravel(), jnp.int32) for n in np.indices(tiles))
+    )
+
+    def assemble(x):  # [B * tiles, tile, tile, K] -> [B, M1, M2, K]
+        x = x.reshape(*tiles, rows.tile, columns.tile, k).transpose(0, 1, 3, 2, 4, 5)
+        return x.reshape(batch, rows.starts.size, columns.starts.size, k)[:, :m1, :m2]
+
+    distances, indices = (assemble(x) for x in found)
+    return Neighbors(indices, jnp.maximum(distances, 0))
+
+
+class _AxisPlan(NamedTuple):
+    """How one axis of the query grid is cut into tiles."""
+
+    tile: int  # queries in a tile
+    starts: np.ndarray  # [tiles * tile], first candidate in each query's window
+    union: int  # candidates that cover the windows of any tile
+    first: np.ndarray  # [tiles], first candidate of a tile's union
+
+
+def _plan_axis(queries, candidates, width, scale, center) -> _AxisPlan:
+    tiles = math.ceil(queries / TILE)
+    tile = math.ceil(queries / tiles)
+    starts = window_starts(tiles * tile, candidates, width, scale=scale, center=center)
+    by_tile = starts.reshape(tiles, tile)
+    union = int((by_tile[:, -1] - by_tile[:, 0]).max()) + width
+    first = np.minimum(by_tile[:, 0], candidates - union).astype(np.int32)
+    return _AxisPlan(tile, starts, union, first)
+
+
+def _numbers(axis: _AxisPlan, tile) -> jax.Array:
+    """The grid positions of a tile's queries: [tile]."""
+    return tile * axis.tile + jnp.arange(axis.tile)
+
+
+def _inside(axis: _AxisPlan, tile, position, width) -> jax.Array:
+    """Whether each position lies in each query's window: [tile, positions]."""
+    start = jnp.asarray(axis.starts)[_numbers(axis, tile)][:, None]
+    return (position[None] >= start) & (position[None] < start + width)
