@@ -1,0 +1,25 @@
+"""A small x2 network, trained in minutes on two CPU cores: the demonstration.
+
+python -m ignn_jax.main --config=configs/demo.py --workdir=runs/demo
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.model.features = 32
+    config.model.num_blocks = 4
+    config.model.residual_scale = 1.0
+    config.model.graph.position = 2
+    config.model.graph.den = "aggregated"
+    config.data.lr_patch = 32
+    config.train.steps = 600
+    config.train.batch_size = 8
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.decay_every = 200
+    config.checkpoint.every = 200
+    config.eval.every = 200
+    return config

@@ -1,0 +1,10 @@
+"""The paper's x2 network and schedule: the values of base.py.
+
+  python -m ignn_jax.main --config=configs/x2.py --workdir=runs/x2 \
+    --config.data.train=folder:DIV2K/DIV2K_train_HR --config.init.vgg19=vgg19.pth \
+    --config.init.backbone=runs/edsr_x2
+"""
+
+from configs.base import get_config
+
+__all__ = ["get_config"]

@@ -1,0 +1,74 @@
+"""What a training run tells: a progress line, and a line for each evaluation."""
+
+import json
+import os
+import pathlib
+import sys
+import time
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from ignn_jax.evaluate import Score
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+class Progress:
+    """A progress line: steps, steps a second, time left, and the mean recent loss.
+
+    The loss is fetched from the device once a second at most: to fetch it is to wait
+    for the step.
+    """
+
+    def __init__(self, start: int, end: int):
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            initial=start,
+            total=end,
+            unit="step",
+            mininterval=0.5 if terminal else 20,  # a line each in a log file
+            dynamic_ncols=terminal,
+        )
+        self._losses: list[jax.Array] = []
+        self._fetched = time.monotonic()
+        self.loss = float("nan")
+
+    def advance(self, loss: jax.Array) -> None:
+        """Counts a step; its loss is [devices], the same on each."""
+        self._losses.append(loss)
+        if time.monotonic() - self._fetched > 1 or self._bar.n + 1 == self._bar.total:
+            self.loss = float(np.mean(jax.device_get(self._losses)))
+            self._bar.set_postfix(loss=f"{self.loss:.3f}", refresh=False)
+            self._losses.clear()
+            self._fetched = time.monotonic()
+        self._bar.update()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+
+class Evaluations:
+    """The evaluations of a run, kept in `metrics.jsonl` and printed as they come."""
+
+    def __init__(self, path: pathlib.Path, start: int):
+        """Reads the run's so far; those later than step `start` will come again."""
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.rows = [row for row in map(json.loads, lines) if row["step"] <= start]
+
+    def add(self, step: int, score: Score, loss: float | None) -> None:
+        """Records one, in place of an older one of the same step."""
+        self.rows = [row for row in self.rows if row["step"] != step]
+        self.rows.append({"step": step, "loss": loss, **score._asdict()})
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        tqdm.write(f"step {step}: {score}")
