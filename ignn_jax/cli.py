@@ -42,34 +42,16 @@ def _upscale(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    import jax
-
     from ignn_jax import evaluate
-    from ignn_jax.weights import load_weights
+    from ignn_jax.data.benchmarks import find_benchmarks
 
-    model, variables, _ = load_weights(args.weights)
-    upscalers = {
-        "bicubic": evaluate.bicubic_upscaler(model.scale),
-        type(model).__name__: evaluate.network_upscaler(
-            functools.partial(jax.jit(model.apply), variables),
-            scale=model.scale,
-            tile=args.tile,
-        ),
-    }
-    rows, failures = {}, []
-    pairs = evaluate.find_pairs(args.data, scale=model.scale)
-    for name, result in evaluate.evaluate(upscalers, pairs, scale=model.scale):
-        if isinstance(result, InputError):
-            failures.append(result)
-        else:
-            rows[name] = result
-    if rows:
-        print(f"{args.data}, x{model.scale}, PSNR / SSIM on Y")
-        print(evaluate.format_table(rows))
-    if failures:
-        print(f"{len(failures)} of {len(pairs)} failed:", file=sys.stderr)
-        print(*failures, sep="\n", file=sys.stderr)
-    return 1 if failures else 0
+    outputs = evaluate.Outputs(args.save_images, args.json, args.csv, args.report)
+    outputs.check()
+    setup = evaluate.load_setup(
+        args.weights, scale=args.scale, tile=args.tile, ensemble=args.ensemble
+    )
+    benchmarks = find_benchmarks(args.data, args.sets, scale=setup.scale)
+    return evaluate.evaluate_benchmarks(setup, benchmarks, outputs)
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -92,6 +74,20 @@ def _quality(text: str) -> int:
     return quality
 
 
+def _scale(text: str) -> int:
+    scale = int(text)
+    if scale < 2:
+        raise argparse.ArgumentTypeError(f"{scale} is less than 2")
+    return scale
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} holds an empty name")
+    return names
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "ignn-jax", description="Image super-resolution with IGNN."
@@ -104,20 +100,20 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def add_network(sub, tile):
+    def add_network(sub, tile, also=""):
         sub.add_argument(
             "--weights",
             type=path,
             required=True,
             metavar="FILE_OR_DIR",
-            help="a weights file, or the workdir of a training run",
+            help=f"a weights file, or the workdir of a training run{also}",
         )
         sub.add_argument(
             "--tile",
             type=int,
             default=tile,
             metavar="N",
-            help="side of the tiles in input pixels; 0: whole images (default: %(default)s)",
+            help="side of tiles, in input pixels; 0: no tiles (default: %(default)s)",
         )
 
     sub = command("upscale", _upscale, "Upscale pictures, or folders of them.")
@@ -134,15 +130,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--overwrite", action="store_true", help="replace existing files")
 
-    sub = command("evaluate", _evaluate, "PSNR and SSIM on Y, beside bicubic's.")
+    sub = command(
+        "evaluate",
+        _evaluate,
+        "PSNR and SSIM on Y, beside bicubic's and the published ones.",
+    )
     sub.add_argument(
         "--data",
         type=path,
         required=True,
         metavar="DIR",
-        help="HR images, or image_SRF_2/*_HR.png with *_LR.png beside them",
+        help="a set of images in any of the usual layouts, or with --sets their folder",
     )
-    add_network(sub, tile=0)
+    sub.add_argument(
+        "--sets", type=_names, metavar="NAMES", help="subfolders of DIR: Set5,Set14"
+    )
+    add_network(sub, tile=0, also=", or bicubic")
+    sub.add_argument(
+        "--scale", type=_scale, metavar="N", help="needed with --weights bicubic"
+    )
+    sub.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average over the 8 flips and rotations (IGNN+), 8 times slower",
+    )
+    for option, metavar, description in (
+        ("--save-images", "DIR", "write the upscaled images as DIR/SET/NAME_x2.png"),
+        ("--json", "FILE", "write all scores and what they rest on"),
+        ("--csv", "FILE", "the same as a table"),
+        ("--report", "FILE.html", "write a page to compare the images on"),
+    ):
+        sub.add_argument(option, type=path, metavar=metavar, help=description)
 
     sub = command("convert", _convert, "Convert the reference's PyTorch weights.")
     sub.add_argument("source", type=path, metavar="IGNN_x2.pth")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ignn_jax.evaluate import score
+from ignn_jax.scores import score
 
 # Pixels of a crop, and how much it is magnified.
 _SIDE, _ZOOM = 96, 3

@@ -72,7 +72,9 @@ def ignn_from_torch(
         node = variables
         for parent in parents:
             node = node.setdefault(parent, {})
-        node[leaf] = array.transpose(2, 3, 1, 0) if len(shape) == 4 else array
+        if len(shape) == 4:
+            array = array.transpose(2, 3, 1, 0)
+        node[leaf] = array[0, 0] if shape[2:] == (1, 1) else array
     model = IGNN(
         scale=scale,
         features=features,

@@ -1,155 +1,302 @@
-"""Evaluation: PSNR and SSIM on Y beside bicubic's, as the field reports them.
+"""Evaluation on benchmarks: PSNR and SSIM on Y beside bicubic's and the published ones.
 
-LR and HR images are uint8 RGB [H, W, 3]; an upscaler is a function from one to the
-other. Borders as wide as the scale are cut before they are compared.
+Images are uint8 RGB [H, W, 3]. Printing is done here alone.
 """
 
+import functools
+import hashlib
+import importlib.metadata
 import pathlib
-import re
-from collections.abc import Callable, Iterable, Iterator
+import platform
+import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
-from ignn_jax.data.images import list_images, read_rgb
-from ignn_jax.data.pipeline import Pair, make_pairs
+from ignn_jax import published, results
+from ignn_jax.comparison import Row
+from ignn_jax.data.benchmarks import Benchmark, PairFiles, read_pair
 from ignn_jax.errors import InputError
-from ignn_jax.inference.tiles import upscale_tiled
-from ignn_jax.metrics import psnr, ssim
-from ignn_jax.ops.bicubic import imresize
+from ignn_jax.inference.ensemble import self_ensemble
+from ignn_jax.inference.files import Picture, write_picture
+from ignn_jax.inference.tiles import check_tile
+from ignn_jax.inference.upscalers import (
+    OVERLAP,
+    Upscaler,
+    bicubic_upscaler,
+    network_upscaler,
+)
+from ignn_jax.outputs import check_output, check_output_folder, write_text
+from ignn_jax.report import Figure, ReportSet, make_figure, write_report
+from ignn_jax.results import ImageResult, SetResult
+from ignn_jax.scores import score
+from ignn_jax.weights import FILENAME, load_weights
 
-Upscaler = Callable[[np.ndarray], np.ndarray]
-
-
-class Score(NamedTuple):
-    """PSNR in dB and SSIM, on Y."""
-
-    psnr: float
-    ssim: float
-
-    def __str__(self):
-        return f"{self.psnr:.2f} dB / {self.ssim:.4f}"
-
-
-class PairFiles(NamedTuple):
-    """An image of a benchmark: its HR file, and its LR file where there is one."""
-
-    name: str
-    hr: pathlib.Path
-    lr: pathlib.Path | None
+# The baseline's name, as a method and in place of weights.
+BICUBIC = "bicubic"
 
 
-def mean_score(scores: Iterable[Score]) -> Score:
-    """The mean over images."""
-    return Score(*np.mean(list(scores), axis=0).tolist())
+class Setup(NamedTuple):
+    """What is evaluated.
+
+    Attributes:
+      label: what to call it.
+      scale: of the super-resolution.
+      upscalers: by name: bicubic, and unless it is itself evaluated, the network.
+      tile: side of the network's tiles; 0 for whole images.
+      ensemble: whether over 8 orientations.
+      weights: file, checksum and header, of JSON's types.
+    """
+
+    label: str
+    scale: int
+    upscalers: dict[str, Upscaler]
+    tile: int
+    ensemble: bool
+    weights: dict[str, Any]
+
+    @property
+    def protocol(self) -> str | None:
+        """What happens to the network's images, in words, if it is one."""
+        if self.label == BICUBIC:
+            return None
+        return results.network_protocol(
+            tile=self.tile, overlap=OVERLAP, ensemble=self.ensemble
+        )
 
 
-def score(sr: np.ndarray, hr: np.ndarray, *, scale: int) -> Score:
-    """How well an image matches the original."""
-    return Score(psnr(sr, hr, border=scale), ssim(sr, hr, border=scale))
+class Outputs(NamedTuple):
+    """What to leave behind, each None for nothing."""
+
+    images: pathlib.Path | None = None
+    json: pathlib.Path | None = None
+    csv: pathlib.Path | None = None
+    report: pathlib.Path | None = None
+
+    def check(self) -> None:
+        """Refuses, before the work, what could not be written after it.
+
+        Raises:
+          InputError: naming the option.
+        """
+        files = {
+            f"--{name}": path
+            for name, path in self._asdict().items()
+            if path and name != "images"
+        }
+        for option, path in files.items():
+            check_output(path, option=option)
+        if len({path.resolve() for path in files.values()}) < len(files):
+            raise InputError(f"{', '.join(files)}: name a file of its own for each")
+        if self.images:
+            check_output_folder(self.images, option="--save-images")
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Rounds and clips to [0, 255]."""
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+class _Evaluated(NamedTuple):
+    row: Row
+    result: ImageResult
 
 
-def bicubic_upscaler(scale: int) -> Upscaler:
-    """MATLAB's bicubic, rounded once at the end."""
-    return lambda lr: to_uint8(imresize(lr.astype(np.float64), scale=scale))
-
-
-def network_upscaler(
-    apply: Callable[[Any], Any], *, scale: int, tile: int | None = None
-) -> Upscaler:
-    """A network's, rounded; whole images, or tiles (`upscale_tiled`).
+def load_setup(
+    weights: pathlib.Path, *, scale: int | None, tile: int, ensemble: bool
+) -> Setup:
+    """The network of a weights file, or bicubic.
 
     Args:
-      apply: jitted, float32 [1, h, w, 3] to [1, scale * h, scale * w, 3].
-      scale: of the network.
-      tile: side of the LR tiles; None or 0 for whole images.
+      weights: the file, a run's workdir, or "bicubic".
+      scale: None for the network's own.
+      tile: side of the tiles; 0 for whole images.
+      ensemble: over the 8 flips and rotations (IGNN+).
+
+    Raises:
+      InputError: the options contradict each other, or the weights cannot be read.
     """
-    return lambda lr: to_uint8(
-        upscale_tiled(apply, lr.astype(np.float32), scale=scale, tile=tile)
+    check_tile(tile, OVERLAP)
+    if str(weights) == BICUBIC:
+        return _bicubic_setup(scale, tile, ensemble)
+    model, variables, header = load_weights(weights)
+    if scale not in (None, model.scale):
+        raise InputError(
+            f"--scale {scale}: {weights} is a network for x{model.scale}; "
+            "leave --scale out, or give other weights"
+        )
+    file = weights / FILENAME if weights.is_dir() else weights
+    with open(file, "rb") as stream:
+        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+    apply = functools.partial(jax.jit(model.apply), variables)
+    label = type(model).__name__ + "+" * ensemble
+    return Setup(
+        label,
+        model.scale,
+        {
+            BICUBIC: bicubic_upscaler(model.scale),
+            label: network_upscaler(
+                self_ensemble(apply) if ensemble else apply,
+                scale=model.scale,
+                tile=tile,
+            ),
+        },
+        tile,
+        ensemble,
+        {"file": str(file), "sha256": checksum, "header": header},
     )
 
 
-def find_pairs(folder: pathlib.Path, *, scale: int) -> list[PairFiles]:
-    """The images of a benchmark folder.
-
-    Either the layout of the self-exemplar sets, `image_SRF_2/*_SRF_2_HR.png` beside
-    `*_LR.png` (in the folder or itself such a folder), or a folder of HR images.
-
-    Raises:
-      InputError: there is no image.
-    """
-    folder = pathlib.Path(folder)
-    nested = folder / f"image_SRF_{scale}"
-    files = list_images(nested if nested.is_dir() else folder)
-    high = re.compile(rf"(.+_SRF_{scale})_HR$")
-    matches = [(path, high.match(path.stem)) for path in files]
-    if not any(match for _, match in matches):
-        return [PairFiles(path.stem, path, None) for path in files]
-    pairs = []
-    for path, match in matches:
-        if match:
-            low = path.with_name(f"{match[1]}_LR{path.suffix}")
-            pairs.append(PairFiles(match[1], path, low if low.is_file() else None))
-    return pairs
+def _bicubic_setup(scale, tile, ensemble):
+    if scale is None:
+        raise InputError(f"--weights {BICUBIC}: give --scale too, as --scale 2")
+    for option, given in (("--ensemble", ensemble), ("--tile", tile)):
+        if given:
+            raise InputError(f"{option}: has no meaning with --weights {BICUBIC}")
+    upscalers = {BICUBIC: bicubic_upscaler(scale)}
+    return Setup(BICUBIC, scale, upscalers, 0, False, {"file": BICUBIC})
 
 
-def read_pair(files: PairFiles, *, scale: int) -> Pair:
-    """Reads a pair; HR is cropped to a multiple of the scale, LR made where missing.
+def evaluate_benchmarks(
+    setup: Setup, benchmarks: list[Benchmark], outputs: Outputs
+) -> int:
+    """Scores all images of all sets, prints tables and writes what is asked for.
+
+    An image that fails, fails alone: it is named at the end.
+
+    Args:
+      setup: what is evaluated.
+      benchmarks: on what.
+      outputs: what to write.
+
+    Returns:
+      The exit status: 0, or 1 if an image failed.
 
     Raises:
-      InputError: a file cannot be read, or the sizes do not match.
+      InputError: an output cannot be written.
     """
-    hr = read_rgb(files.hr)
-    if min(hr.shape[:2]) < scale:
-        raise InputError(f"{files.hr}: smaller than the scale, {scale}")
-    (made,) = make_pairs([hr], scale=scale)
-    if files.lr is None:
-        return made
-    lr = read_rgb(files.lr)
-    if lr.shape != made.lr.shape:
-        raise InputError(
-            f"{files.lr}: is {lr.shape[1]} x {lr.shape[0]}, but x{scale} smaller than "
-            f"{files.hr.name} is {made.lr.shape[1]} x {made.lr.shape[0]}"
-        )
-    return Pair(lr, made.hr)
+    outputs.check()
+    sets, report_sets = [], []
+    for benchmark in benchmarks:
+        images, figures, failures = [], [], list(benchmark.unpaired)
+        for outcome in _evaluate(setup, benchmark.pairs):
+            if isinstance(outcome, InputError):
+                failures.append(str(outcome))
+                continue
+            images.append(outcome.result)
+            if outputs.images:
+                _save(outcome.row, outputs.images / benchmark.name, setup.scale)
+            if outputs.report:
+                figures.append(_figure(outcome, setup))
+        result = SetResult(benchmark.name, str(benchmark.folder), images, failures)
+        sets.append(result)
+        report_sets.append(ReportSet(benchmark.name, result.lr, figures, failures))
+        _print_set(result, setup)
+    _write(setup, sets, report_sets, outputs)
+    return _print_failures(sets)
 
 
-def evaluate(
-    upscalers: dict[str, Upscaler], pairs: list[PairFiles], *, scale: int
-) -> Iterator[tuple[str, dict[str, Score] | InputError]]:
-    """Scores upscalers on a benchmark, image by image, with a progress bar.
-
-    Yields:
-      (name of the image, {upscaler: Score}), or the error that kept it from being
-      read, which concerns that image alone.
-    """
+def _evaluate(
+    setup: Setup, pairs: list[PairFiles]
+) -> Iterator[_Evaluated | InputError]:
+    """Image by image; an error concerns its own image alone."""
     for files in tqdm(pairs, unit="image", leave=False, disable=None):
         try:
-            pair = read_pair(files, scale=scale)
-            yield (
-                files.name,
-                {
-                    name: score(upscale(pair.lr), pair.hr, scale=scale)
-                    for name, upscale in upscalers.items()
-                },
-            )
-        except (InputError, ValueError) as error:
-            yield files.name, InputError(f"{files.name}: {error}")
+            pair = read_pair(files, scale=setup.scale)
+            upscaled = {name: run(pair.lr) for name, run in setup.upscalers.items()}
+        except InputError as error:
+            yield error
+            continue
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            # Mostly out of memory, where the next image may be a smaller one.
+            reason = (str(error) or "out of memory").splitlines()[0]
+            yield InputError(f"{files.hr}: {reason}; try a smaller --tile")
+            continue
+        scores = {
+            name: score(image, pair.hr, scale=setup.scale)
+            for name, image in upscaled.items()
+        }
+        sr = upscaled.get(setup.label) if len(upscaled) > 1 else None
+        row = Row(files.name, pair.lr, pair.hr, upscaled[BICUBIC], sr)
+        yield _Evaluated(
+            row, ImageResult(files.name, *pair.hr.shape[:2], pair.origin, scores)
+        )
 
 
-def format_table(rows: dict[str, dict[str, Score]]) -> str:
-    """A table of scores: a line per image, and their means."""
-    columns = list(next(iter(rows.values())))
-    means = {c: mean_score(row[c] for row in rows.values()) for c in columns}
-    width = max(map(len, [*rows, "mean"]))
-    lines = [" " * width + "".join(f"  {column:>17}" for column in columns)]
-    for name, row in [*rows.items(), ("mean", means)]:
-        cells = "".join(f"  {row[column]!s:>17}" for column in columns)
-        lines.append(f"{name:<{width}}{cells}")
-    return "\n".join(lines)
+def _figure(outcome: _Evaluated, setup: Setup) -> Figure:
+    scores = outcome.result.scores
+    sr_score = scores[setup.label] if outcome.row.sr is not None else None
+    return make_figure(outcome.row, scores[BICUBIC], sr_score)
+
+
+def _save(row: Row, folder: pathlib.Path, scale: int) -> None:
+    path = folder / f"{row.name}_x{scale}.png"
+    image = row.bicubic if row.sr is None else row.sr
+    check_output_folder(path.parent, option="--save-images")
+    write_picture(Picture(image.astype(np.float32)), path)
+
+
+def _print_set(result: SetResult, setup: Setup) -> None:
+    print(f"\n{result.name}, x{setup.scale}, PSNR / SSIM on Y")
+    if not result.images:
+        print("no image was scored")
+        return
+    print(f"{len(result.images)} images of {result.folder}; {result.lr}")
+    print(results.format_images(result))
+    table = results.format_published(result, setup.label, scale=setup.scale)
+    if table:
+        print(f"\n{table}")
+
+
+def _print_failures(sets: list[SetResult]) -> int:
+    failures = [line for result in sets for line in result.failures]
+    if failures:
+        total = len(failures) + sum(len(result.images) for result in sets)
+        print(f"{len(failures)} of {total} failed:", file=sys.stderr)
+        print(*failures, sep="\n", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _write(setup, sets, report_sets, outputs):
+    words = results.protocol(scale=setup.scale, network=setup.protocol)
+    run = {
+        "method": setup.label,
+        "scale": setup.scale,
+        "tile": setup.tile,
+        "ensemble": setup.ensemble,
+        "weights": setup.weights,
+        "versions": _versions(),
+        "protocol": words,
+        "published_note": published.NOTE,
+    }
+    if outputs.json:
+        write_text(outputs.json, results.to_json(run, sets, scale=setup.scale))
+    if outputs.csv:
+        write_text(outputs.csv, results.to_csv(run, sets))
+    if outputs.report:
+        details = {
+            "Weights": setup.weights["file"],
+            "SHA-256": setup.weights.get("sha256", "none"),
+            **_versions(),
+        }
+        write_report(
+            outputs.report,
+            report_sets,
+            title=f"{setup.label}, \u00d7{setup.scale}",
+            label=setup.label,
+            scale=setup.scale,
+            protocol=words,
+            details=details,
+        )
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = importlib.metadata.version("ignn-jax")
+    except importlib.metadata.PackageNotFoundError:
+        own = "not installed, run from its source"
+    return {
+        "ignn_jax": own,
+        "jax": jax.__version__,
+        "numpy": np.__version__,
+        "Python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+    }

@@ -1,7 +1,6 @@
 """What a training run tells: a progress line, and a line for each evaluation."""
 
 import json
-import os
 import pathlib
 import sys
 import time
@@ -10,14 +9,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from ignn_jax.evaluate import Score
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+from ignn_jax.outputs import write_text
+from ignn_jax.scores import Score
 
 
 class Progress:

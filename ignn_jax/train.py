@@ -5,6 +5,7 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -18,12 +19,16 @@ from ml_collections import ConfigDict
 from ignn_jax import parallel
 from ignn_jax.checkpoint import Checkpoints
 from ignn_jax.comparison import Row, side_by_side
-from ignn_jax.data.pipeline import make_pairs, train_batches
+from ignn_jax.data.pipeline import Pair, make_pairs, train_batches
 from ignn_jax.data.sources import drop_small, load_train_and_validation
 from ignn_jax.errors import InputError
-from ignn_jax.evaluate import bicubic_upscaler, mean_score, network_upscaler, score
-from ignn_jax.logs import Evaluations, Progress, write_text
+from ignn_jax.inference.upscalers import OVERLAP, bicubic_upscaler, network_upscaler
+from ignn_jax.logs import Evaluations, Progress
 from ignn_jax.models.factory import create_model
+from ignn_jax.outputs import write_text
+from ignn_jax.report import ReportSet, make_figure, write_report
+from ignn_jax.results import network_protocol, protocol
+from ignn_jax.scores import Score, mean_score, score
 from ignn_jax.weights import FILENAME, load_vgg19, load_weights, save_weights
 
 
@@ -119,7 +124,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
 
     Writes into the workdir: `config.json`; `checkpoints/`; `weights.safetensors`, the
     network as of the last checkpoint; `metrics.jsonl`, a line for each evaluation; and
-    at the end `comparison.png`.
+    at the end `comparison.png` and `report.html`.
 
     Raises:
       InputError: the config cannot be followed.
@@ -129,33 +134,23 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
     config = _resolve(config, checkpoints)
     model = create_model({"scale": config.scale, **config.model.to_dict()})
     optimizer = adam_with_step_decay(**config.optimizer)
-    train_pairs, validation = _load_data(config)
+    train_pairs, validation_pairs = _load_data(config)
     state = _first_state(config, checkpoints, model, optimizer)
     start, end = int(state.step), config.train.steps
     write_text(workdir / "config.json", config.to_json(indent=2))
 
-    bicubic = bicubic_upscaler(config.scale)
-    validation = [
-        Row(name, lr, hr, bicubic(lr)) for name, (lr, hr) in validation.items()
-    ]
+    validation = Validation(validation_pairs, config.scale, config.eval.tile)
     evaluations = Evaluations(workdir / "metrics.jsonl", start)
     apply = jax.jit(model.apply)
 
     def evaluate(state, loss=None):
-        upscale = network_upscaler(
-            functools.partial(apply, state.variables),
-            scale=config.scale,
-            tile=config.eval.tile,
-        )
-        rows = [row._replace(sr=upscale(row.lr)) for row in validation]
-        scores = [score(row.sr, row.hr, scale=config.scale) for row in rows]
+        rows, scores = validation.run(functools.partial(apply, state.variables))
         evaluations.add(int(state.step), mean_score(scores), loss)
-        return rows
+        return rows, scores
 
-    baseline = mean_score(
-        score(row.bicubic, row.hr, scale=config.scale) for row in validation
+    print(
+        f"Validation on {len(validation_pairs)} images; bicubic: {validation.bicubic}"
     )
-    print(f"Validation on {len(validation)} images; bicubic: {baseline}")
     if not evaluations.rows:
         evaluate(state)
 
@@ -188,19 +183,70 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
                 evaluate(state, progress.loss)
     checkpoints.close()
 
-    rows = evaluate(state, progress.loss if start < end else None)
-    comparison = workdir / "comparison.png"
-    side_by_side(rows, label=config.model.name.upper(), scale=config.scale).save(
-        comparison
-    )
+    results = evaluate(state, progress.loss if start < end else None)
+    validation.write(workdir, *results, label=config.model.name.upper(), step=end)
     first, last = (evaluations.rows[n]["psnr"] for n in (0, -1))
+    bicubic = validation.bicubic.psnr
     print(
         f"PSNR on Y: {first:.2f} dB before, {last:.2f} dB after {end} steps "
-        f"({last - first:+.2f} dB); bicubic has {baseline.psnr:.2f} dB "
-        f"({last - baseline.psnr:+.2f} dB)\n"
-        f"Side by side: {comparison}\n"
-        f"Weights: {workdir / FILENAME}"
+        f"({last - first:+.2f} dB); bicubic has {bicubic:.2f} dB "
+        f"({last - bicubic:+.2f} dB)\n"
+        f"Side by side: {workdir / 'comparison.png'}, {workdir / 'report.html'}\n"
+        f"Upscale a picture: ignn-jax upscale PHOTO --weights {workdir}"
     )
+
+
+class Validation:
+    """The held-out images, and bicubic's scores on them."""
+
+    def __init__(self, pairs: dict[str, Pair], scale: int, tile: int):
+        """Upscales the images by bicubic; `tile` is for the network."""
+        upscale = bicubic_upscaler(scale)
+        self._scale, self._tile = scale, tile
+        self._rows = [
+            Row(name, *pair, upscale(pair.lr)) for name, pair in pairs.items()
+        ]
+        self._bicubic = [score(row.bicubic, row.hr, scale=scale) for row in self._rows]
+
+    @property
+    def bicubic(self) -> Score:
+        """Bicubic's mean."""
+        return mean_score(self._bicubic)
+
+    def run(self, apply: Callable[[Any], Any]) -> tuple[list[Row], list[Score]]:
+        """The images upscaled by a network (see `network_upscaler`), and its scores."""
+        upscale = network_upscaler(apply, scale=self._scale, tile=self._tile)
+        rows = [row._replace(sr=upscale(row.lr)) for row in self._rows]
+        return rows, [score(row.sr, row.hr, scale=self._scale) for row in rows]
+
+    def write(
+        self,
+        workdir: pathlib.Path,
+        rows: list[Row],
+        scores: list[Score],
+        *,
+        label: str,
+        step: int,
+    ) -> None:
+        """Writes `comparison.png` and `report.html` of what `run` returned."""
+        picture = side_by_side(rows, label=label, scale=self._scale)
+        picture.save(workdir / "comparison.png")
+        network = network_protocol(tile=self._tile, overlap=OVERLAP, ensemble=False)
+        write_report(
+            workdir / "report.html",
+            [
+                ReportSet(
+                    "validation",
+                    "LR made by MATLAB's bicubic",
+                    list(map(make_figure, rows, self._bicubic, scores)),
+                )
+            ],
+            title=f"{label}, \u00d7{self._scale}: validation",
+            label=label,
+            scale=self._scale,
+            protocol=protocol(scale=self._scale, network=network),
+            details={"Step": str(step), "Workdir": str(workdir)},
+        )
 
 
 def _resolve(config, checkpoints):
@@ -251,7 +297,9 @@ def _load_data(config):
 
 def _first_state(config, checkpoints, model, optimizer):
     """The last checkpoint's state; or a fresh one, from the weights of `init`."""
-    variables = model.init(jax.random.key(config.seed), jnp.zeros((1, 8, 8, 3)))
+    # XLA takes thrice as long to compile the default generator for so many arrays.
+    key = jax.random.key(config.seed, impl="rbg")
+    variables = jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
     if checkpoints.latest is not None:
         state = checkpoints.restore(init_state(variables, optimizer))
         print(f"Resuming from step {state.step}")

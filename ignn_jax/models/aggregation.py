@@ -6,33 +6,69 @@ the maps is F_L at HR size, and DEN brings them down to LR size. The maps are ma
 after another and never exist together.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ignn_jax.models.edsr import conv
+from ignn_jax.models.edsr import conv, kernel_init
 from ignn_jax.models.graph import Graph, GraphConfig
-from ignn_jax.ops.patches import fold, repeat, unfold
+from ignn_jax.ops.patches import fold, repeat, spread, take, unfold
 
 # Channels of ECN, as the reference.
 ECN_FEATURES = 64
 
 
-class ECN(nn.Module):
-    """Edge-conditioned sub-network: edge labels [..., E] to scores [...].
+class Affine(nn.Module):
+    """The kernel [I, O] and bias [O] of a 1 x 1 convolution, float32."""
 
-    1 x 1 convolutions, so that it acts on each pixel alone.
+    inputs: int
+    outputs: int
+
+    @nn.compact
+    def __call__(self) -> tuple[jax.Array, jax.Array]:
+        kernel = self.param("kernel", kernel_init, (self.inputs, self.outputs))
+        return kernel, self.param("bias", nn.initializers.zeros, (self.outputs,))
+
+
+class ECN(nn.Module):
+    """Edge-conditioned sub-network: edge labels to scores, pixel by pixel.
+
+    On the labels spread over the image it is conv1, a residual block of conv1, relu,
+    conv1 (residual scale 0.1), and conv1 to one channel. Only the relu has to wait for
+    the spreading, which is linear and keeps constants: what comes before is computed
+    once a patch, and what comes after is linear down to one channel, hence one product
+    with a vector. That is a tenth of the multiplications, and exact.
     """
 
     @nn.compact
-    def __call__(self, labels: jax.Array) -> jax.Array:
-        def dense(features, name):
-            return conv(features, 1, dtype=jnp.float32, name=name)
+    def __call__(
+        self, labels: jax.Array, spread: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
+        """Scores edges.
 
-        x = dense(ECN_FEATURES, "conv_0")(labels)
-        y = dense(ECN_FEATURES, "conv_1")(x)
-        x = x + 0.1 * dense(ECN_FEATURES, "conv_2")(nn.relu(y))
-        return dense(1, "conv_3")(x)[..., 0]
+        Args:
+          labels: [B, M1, M2, E], of one neighbor of each query.
+          spread: [B, M1, M2, C] on the grid to [B, H, W, C].
+
+        Returns:
+          [B, H, W].
+        """
+        c = ECN_FEATURES
+        w0, b0 = Affine(labels.shape[-1], c, name="conv_0")()
+        w1, b1 = Affine(c, c, name="conv_1")()
+        w2, b2 = Affine(c, c, name="conv_2")()
+        w3, b3 = Affine(c, 1, name="conv_3")()
+
+        def affine(x, w, b):
+            return x @ w + b.reshape(1, 1, 1, -1)
+
+        x = affine(labels, w0, b0)
+        y = affine(x, w1, b1)
+        scores = spread(affine(x, w3, b3))
+        scores += 0.1 * affine(nn.relu(spread(y)), w2 @ w3, b2 @ w3)
+        return scores[..., 0]
 
 
 class DEN(nn.Module):
@@ -54,16 +90,16 @@ def patch_statistics(patches: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and standard deviation of each patch and channel (Eq. 3), in float32.
 
     Args:
-      patches: [..., P, P, C].
+      patches: [B, M1, P, M2, P, C].
 
     Returns:
-      Both [..., 1, 1, C].
+      Both [B, M1, 1, M2, 1, C].
     """
     patches = patches.astype(jnp.float32)
-    mean = patches.mean(axis=(-3, -2), keepdims=True)
+    mean = patches.mean(axis=(2, 4), keepdims=True)
     # ddof=1, as torch.var in the reference; a patch of one pixel has no spread.
-    ddof = int(patches.shape[-2] > 1)
-    variance = patches.var(axis=(-3, -2), keepdims=True, ddof=ddof)
+    ddof = int(patches.shape[2] > 1)
+    variance = patches.var(axis=(2, 4), keepdims=True, ddof=ddof)
     return mean, jnp.sqrt(variance + 1e-5)
 
 
@@ -113,7 +149,7 @@ class GraphAggregation(nn.Module):
         """Yields each neighbor's HR map [B, S * H, S * W, C] in turn."""
         scale, config = self.scale, self.config
         size, stride = config.patch_size, config.patch_stride
-        batch, height, width, _ = features.shape
+        height, width = features.shape[1:3]
         cropped = features[:, : height // scale * scale, : width // scale * scale]
         patches = unfold(cropped, size, stride, scale=scale)
         if config.normalization == "adapn":
@@ -125,10 +161,8 @@ class GraphAggregation(nn.Module):
                 s.astype(self.dtype)
                 for s in patch_statistics(unfold(features, size, stride))
             )
-        patches = patches.reshape(batch, -1, *patches.shape[3:])
-        gather = jax.vmap(lambda candidates, index: candidates[index])
         for k in range(graph.indices.shape[-1]):
-            neighbor = gather(patches, graph.indices[..., k])
+            neighbor = take(patches, graph.indices[..., k])
             if config.normalization == "adapn":
                 neighbor = neighbor * std + mean
             yield fold(neighbor, (height, width), stride, scale=scale)
@@ -145,21 +179,19 @@ class GraphAggregation(nn.Module):
         if self.scale > 1 and config.den == "per_neighbor":
             names.append("ecn_lr")
 
-        def spread(x):  # [B, M1, M2, C] on the grid to [B, H, W, C]
-            x = x[:, :, :, None, None]
-            patch = (config.patch_size, config.patch_size)
-            x = jnp.broadcast_to(x, (*x.shape[:3], *patch, x.shape[-1]))
-            return fold(x, size, config.patch_stride)
+        def spread_out(values):
+            return spread(values, size, config.patch_size, config.patch_stride)
 
         if config.edge_weights == "gaussian":
-            weights = dict.fromkeys(names, spread(nn.softmax(-graph.distances / 10)))
+            weights = dict.fromkeys(
+                names, spread_out(nn.softmax(-graph.distances / 10))
+            )
         else:
             neighbors = range(graph.indices.shape[-1])
-            labels = [spread(graph.labels[..., k, :]) for k in neighbors]
             weights = {}
             for name in names:
                 ecn = ECN(name=name)
-                scores = jnp.stack([ecn(label) for label in labels], axis=-1)
-                weights[name] = nn.softmax(scores)
+                scores = [ecn(graph.labels[..., k, :], spread_out) for k in neighbors]
+                weights[name] = nn.softmax(jnp.stack(scores, axis=-1))
         lr, hr = weights.get("ecn_lr"), weights["ecn_hr"]
         return None if lr is None else lr.astype(self.dtype), hr.astype(self.dtype)

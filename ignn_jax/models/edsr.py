@@ -16,7 +16,7 @@ from ignn_jax.ops.patches import pixel_shuffle
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
 
 # torch.nn.Conv2d's default, U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as the reference.
-_kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def conv(
@@ -32,7 +32,7 @@ def conv(
         strides=stride,
         padding=(kernel_size - 1) // 2,
         dtype=dtype,
-        kernel_init=_kernel_init,
+        kernel_init=kernel_init,
         name=name,
     )
 

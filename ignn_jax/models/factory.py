@@ -16,6 +16,8 @@ from ignn_jax.models.graph import GraphConfig
 from ignn_jax.models.ignn import IGNN
 
 NETWORKS: dict[str, type[nn.Module]] = {"edsr": EDSR, "ignn": IGNN}
+SCALES = (2, 3, 4)
+DTYPES = ("float32", "bfloat16")
 
 
 def create_model(settings: Mapping[str, Any]) -> nn.Module:
@@ -27,11 +29,15 @@ def create_model(settings: Mapping[str, Any]) -> nn.Module:
     settings = dict(settings)
     name = settings.pop("name", None)
     if name not in NETWORKS:
-        raise InputError(f"model.name={name}: give one of {', '.join(NETWORKS)}")
+        raise InputError(f"model.name={name}: give one of {_list(NETWORKS)}")
     graph = settings.pop("graph", {})
     if name == "ignn":
         settings["graph"] = _build(GraphConfig, graph, "model.graph.")
     model = _build(NETWORKS[name], settings, "model.")
+    if model.scale not in SCALES:
+        raise InputError(f"scale={model.scale}: give one of {_list(SCALES)}")
+    if model.dtype not in DTYPES:
+        raise InputError(f"model.dtype={model.dtype}: give one of {_list(DTYPES)}")
     if name == "ignn" and not 0 <= (model.graph.position or 0) <= model.num_blocks:
         raise InputError(
             f"model.graph.position={model.graph.position}: give a number from 0 to "
@@ -56,7 +62,7 @@ def _build(kind, fields, prefix):
     if unknown:
         raise InputError(
             f"{prefix}{min(unknown)} is not a setting of this network; known are "
-            + ", ".join(sorted(_fields(kind)))
+            + _list(sorted(_fields(kind)))
         )
     try:
         return kind(**fields)
@@ -67,3 +73,7 @@ def _build(kind, fields, prefix):
 def _fields(kind):
     """A module's own fields, without those that Flax adds."""
     return {f.name for f in dataclasses.fields(kind)} - {"parent", "name"}
+
+
+def _list(names):
+    return ", ".join(map(str, names))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ignn_jax.models.embedding import EMBEDDINGS
 from ignn_jax.ops.knn import nearest_patches
-from ignn_jax.ops.patches import unfold
+from ignn_jax.ops.patches import take, unfold
 
 CHOICES = {
     "kind": ("cross_scale", "same_scale", "non_local"),
@@ -126,22 +126,11 @@ def edge_labels(
     patch_size: int,
     patch_stride: int,
 ) -> jax.Array:
-    """|E_q - E_n|, summed over the patch's pixels: [B, M1, M2, K, E].
-
-    A row of queries at a time, so that the patches never exist together.
-    """
-    query_patches = unfold(queries, patch_size, patch_stride)
-    candidate_patches = unfold(candidates, patch_size, patch_stride)
-    batch, m1, m2 = indices.shape[:3]
-    shape = (patch_size * patch_size, queries.shape[-1])
-    candidate_patches = candidate_patches.reshape(batch, -1, *shape)
-
-    def label_row(row):
-        b, i = row
-        query = query_patches[b, i].reshape(m2, 1, *shape)
-        neighbor = candidate_patches[b, indices[b, i]]  # [M2, K, P * P, E]
-        return jnp.abs(query - neighbor).sum(axis=2)
-
-    rows = jnp.unravel_index(jnp.arange(batch * m1), (batch, m1))
-    labels = jax.lax.map(label_row, rows)
-    return labels.reshape(*indices.shape, -1)
+    """|E_q - E_n|, summed over the patch's pixels: [B, M1, M2, K, E]."""
+    query = unfold(queries, patch_size, patch_stride)
+    patches = unfold(candidates, patch_size, patch_stride)
+    labels = [
+        jnp.abs(query - take(patches, indices[..., k])).sum(axis=(2, 4))
+        for k in range(indices.shape[-1])
+    ]
+    return jnp.stack(labels, axis=3)

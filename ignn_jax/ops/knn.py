@@ -122,7 +122,8 @@ def nearest_patches(
         size = [(count - 1) * patch_stride + patch_size for count in (count1, count2)]
         start = (batch, row * patch_stride, column * patch_stride, 0)
         region = jax.lax.dynamic_slice(image, start, (1, *size, image.shape[3]))
-        return unfold(region, patch_size, patch_stride).reshape(count1 * count2, -1)
+        patches = unfold(region, patch_size, patch_stride)[0]
+        return patches.transpose(0, 2, 1, 3, 4).reshape(count1 * count2, -1)
 
     def search_tile(tile):
         batch, i, j = tile

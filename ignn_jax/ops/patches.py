@@ -1,8 +1,9 @@
-"""Patches of an image on a regular grid: taken out (unfold) and put back (fold).
+"""Patches of an image on a regular grid: taken out, chosen among, and put back.
 
-Arrays are [B, H, W, C]; patches are [B, M1, M2, P, P, C]. Both directions treat the
-rows, then the columns, and need neither gather nor scatter: with stride T, a patch is
-the concatenation of ceil(P / T) consecutive blocks of T rows, cut to P.
+Images are [B, H, W, C]; patches are [B, M1, P, M2, P, C], row m1, p of the grid being
+row p of its patches: in this layout nothing is ever transposed. With stride T, a patch
+is the concatenation of ceil(P / T) consecutive blocks of T rows, cut to P, and likewise
+of columns, so that neither direction needs a gather or a scatter.
 """
 
 import math
@@ -48,13 +49,14 @@ def unfold(
         an H x W image, so that they lie on the same grid.
 
     Returns:
-      [B, M1, M2, S * P, S * P, C].
+      [B, M1, S * P, M2, S * P, C].
     """
-    size, step = scale * patch_size, scale * stride
     for axis in (1, 3):  # the second is W, once H has become M1, P
         grid = patch_axis(image.shape[axis] // scale, patch_size, stride)
-        image = _unfold_axis(image, axis, grid.count, scale * grid.before, size, step)
-    return image.transpose(0, 1, 3, 2, 4, 5)
+        image = _unfold_axis(
+            image, axis, grid, scale * patch_size, scale * stride, scale
+        )
+    return image
 
 
 def fold(
@@ -63,7 +65,7 @@ def fold(
     """The image made of patches; where they overlap, their mean.
 
     Args:
-      patches: [B, M1, M2, S * P, S * P, C], on the grid of an H x W image.
+      patches: [B, M1, S * P, M2, S * P, C], on the grid of an H x W image.
       size: (H, W).
       stride: the distance T between patches at scale 1.
       scale: S.
@@ -71,58 +73,105 @@ def fold(
     Returns:
       [B, S * H, S * W, C].
     """
-    image = patches.transpose(0, 1, 3, 2, 4, 5)
-    side = patches.shape[3]
-    for axis, length in ((3, size[1]), (1, size[0])):
-        grid = patch_axis(length, side // scale, stride)
-        image = _fold_axis(
-            image, axis, scale * grid.before, scale * length, scale * stride
-        )
-    return image
+    for axis, length in enumerate(size, start=1):  # the second, once M1, P are H
+        patches = _fold_axis(patches, axis, length, stride, scale)
+    return patches
 
 
-def _unfold_axis(x, axis, count, before, size, step):
+def spread(
+    values: jax.Array, size: tuple[int, int], patch_size: int, stride: int
+) -> jax.Array:
+    """The image made of patches that are constant: `fold` of each value over its patch.
+
+    Args:
+      values: [B, M1, M2, C], on the grid of an H x W image.
+      size: (H, W).
+      patch_size, stride: of the grid.
+
+    Returns:
+      [B, H, W, C].
+    """
+    for axis, length in enumerate(size, start=1):
+        values = jnp.repeat(jnp.expand_dims(values, axis + 1), patch_size, axis + 1)
+        values = _fold_axis(values, axis, length, stride, 1)
+    return values
+
+
+def take(patches: jax.Array, indices: jax.Array) -> jax.Array:
+    """Chooses patches.
+
+    Args:
+      patches: [B, N1, P, N2, P, C].
+      indices: int32 [B, M1, M2], flat (row-major) into N1, N2.
+
+    Returns:
+      [B, M1, P, M2, P, C].
+    """
+    batch, n1, size, n2, _, channels = patches.shape
+    _, m1, m2 = indices.shape
+    # A row of a patch is contiguous: it is what is gathered.
+    rows = patches.reshape(batch, n1 * size * n2, size * channels)
+    row = jnp.arange(size, dtype=indices.dtype).reshape(1, 1, size, 1)
+    first = (indices // n2)[:, :, None] * size  # [B, M1, 1, M2]
+    places = (first + row) * n2 + (indices % n2)[:, :, None]
+    taken = jax.vmap(lambda table, place: table[place])(rows, places)
+    return taken.reshape(batch, m1, size, m2, size, channels)
+
+
+def _unfold_axis(x, axis, grid, size, step, scale):
     """[..., L, ...] to [..., count, size, ...]."""
     blocks = math.ceil(size / step)
-    length = (count + blocks - 1) * step
-    after = length - before - x.shape[axis]
-    if after < 0:  # the last block is cut to what the last patch uses
-        x = jax.lax.slice_in_dim(x, 0, length - before, axis=axis)
-    x = _pad(x, axis, before, max(after, 0))
+    before = scale * grid.before
+    length = (grid.count + blocks - 1) * step
+    x = jax.lax.slice_in_dim(x, 0, min(x.shape[axis], length - before), axis=axis)
+    margins = [(0, 0)] * x.ndim
+    margins[axis] = (before, length - before - x.shape[axis])
+    x = jnp.pad(x, margins)
     x = x.reshape(*x.shape[:axis], -1, step, *x.shape[axis + 1 :])
-    x = jnp.concatenate(
-        [jax.lax.slice_in_dim(x, b, b + count, axis=axis) for b in range(blocks)],
-        axis=axis + 1,
-    )
-    return jax.lax.slice_in_dim(x, 0, size, axis=axis + 1)
+    shifted = [_slice(x, axis, b, b + grid.count) for b in range(blocks)]
+    return _slice(jnp.concatenate(shifted, axis=axis + 1), axis + 1, 0, size)
 
 
-def _fold_axis(x, axis, before, length, step):
-    """[..., count, size, ...] to [..., length, ...]: the mean of what overlaps."""
+def _fold_axis(x, axis, length, stride, scale):
+    """[..., count, size, ...] to [..., scale * length, ...]: mean of what overlaps."""
     count, size = x.shape[axis : axis + 2]
+    step, length = stride * scale, length * scale
+    before = scale * patch_axis(length // scale, size // scale, stride).before
     blocks = math.ceil(size / step)
-    x = _pad(x, axis + 1, 0, blocks * step - size)
-    x = sum(
-        _pad(
-            jax.lax.slice_in_dim(x, b * step, (b + 1) * step, axis=axis + 1),
-            axis,
-            b,
-            blocks - 1 - b,
+    last = size - (blocks - 1) * step  # rows of a patch in its last block
+
+    def overlap(blocks_here, start, stop):
+        """Rows start..stop of every cell, the sum of what each block has there."""
+        return sum(
+            _pad(_slice(x, axis + 1, b * step + start, b * step + stop), b)
+            for b in range(blocks_here)
         )
-        for b in range(blocks)
-    )
-    x = x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
-    x = jax.lax.slice_in_dim(x, before, before + length, axis=axis)
+
+    def _pad(rows, b):
+        # Concatenation: on CPU XLA makes of a pad and a sum a loop that is 3 x slower.
+        zeros = [
+            jnp.zeros((*rows.shape[:axis], n, *rows.shape[axis + 1 :]), rows.dtype)
+            for n in (b, blocks - 1 - b)
+        ]
+        return jnp.concatenate([zeros[0], rows, zeros[1]], axis=axis)
+
+    cells = overlap(blocks, 0, last)
+    if last < step:
+        cells = jnp.concatenate([cells, overlap(blocks - 1, last, step)], axis + 1)
+    x = cells.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
     covered = np.zeros((count + blocks - 1) * step, np.float32)
     for i in range(count):
         covered[i * step : i * step + size] += 1
     weights = 1 / covered[before : before + length]
-    weights = weights.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
-    return x * jnp.asarray(weights, x.dtype)
+    shape = [1] * x.ndim
+    shape[axis] = length
+    return _slice(x, axis, before, before + length) * jnp.asarray(
+        weights, x.dtype
+    ).reshape(shape)
 
 
-def _pad(x, axis, before, after):
-    return jnp.pad(x, [(before, after) if a == axis else (0, 0) for a in range(x.ndim)])
+def _slice(x, axis, start, stop):
+    return jax.lax.slice_in_dim(x, start, stop, axis=axis)
 
 
 def pixel_shuffle(x: jax.Array, scale: int) -> jax.Array:

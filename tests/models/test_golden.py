@@ -10,7 +10,7 @@ import pytest
 
 from ignn_jax.convert import ignn_from_torch
 from ignn_jax.models.ignn import downsample
-from ignn_jax.ops.patches import fold
+from ignn_jax.ops.patches import spread
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 CASES = ("x2_full_search", "x2_windowed_odd", "x3_full_search", "x4_windowed")
@@ -78,9 +78,8 @@ def test_edge_labels_agree(case):
     _, sown = forward(case)
     expected = golden(case)["edge_labels_first8"]
     for k, theirs in enumerate(expected):
-        labels = sown["graph"][0].labels[:, :, k, None, None, :8]
-        labels = jnp.broadcast_to(labels, (*labels.shape[:2], 3, 3, 8))[None]
-        ours = fold(labels, theirs.shape[:2], stride=2)[0]
+        labels = sown["graph"][0].labels[None, :, :, k, :8]
+        ours = spread(labels, theirs.shape[:2], patch_size=3, stride=2)[0]
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 

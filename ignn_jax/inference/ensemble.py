@@ -1,0 +1,40 @@
+"""Self-ensemble: the mean over the 8 flips and rotations of an image (IGNN+).
+
+Timofte, Rothe, Van Gool, "Seven Ways to Improve Example-Based Single Image Super
+Resolution", 2016.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def self_ensemble(apply: Callable[[Any], Any]) -> Callable[[Any], np.ndarray]:
+    """Wraps a network so that it sees its input in all 8 orientations.
+
+    The outputs are turned back and averaged as floats, before any rounding. Networks
+    that treat all orientations alike, as bicubic does, are left as they are, but for
+    floating-point rounding.
+
+    Args:
+      apply: float32 [B, h, w, 3] -> [B, S * h, S * w, 3]; called with [B, w, h, 3] too.
+
+    Returns:
+      A function of the same shapes.
+    """
+
+    def averaged(lr: Any) -> np.ndarray:
+        lr = np.asarray(lr)
+        total = np.float32(0)
+        for rows, columns, transpose in itertools.product((1, -1), (1, -1), (0, 1)):
+            turned = lr[:, ::rows, ::columns]
+            if transpose:
+                sr = np.asarray(apply(turned.swapaxes(1, 2))).swapaxes(1, 2)
+            else:
+                sr = np.asarray(apply(turned))
+            total = total + sr[:, ::rows, ::columns]
+        return total / np.float32(8)
+
+    return averaged

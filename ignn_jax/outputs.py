@@ -1,0 +1,68 @@
+"""Files that a program leaves behind: refused before its work, or written whole."""
+
+import contextlib
+import os
+import pathlib
+import uuid
+
+from ignn_jax.errors import InputError
+
+
+def check_output(path: pathlib.Path, *, option: str) -> None:
+    """Refuses, before any work is done, a file that could not be written after it.
+
+    Args:
+      path: the file; one that exists will be replaced.
+      option: what asked for it, for the message.
+
+    Raises:
+      InputError: it is a folder, or its folder is missing or cannot be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder; give a file's name")
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: no folder {path.parent}; make it first")
+    _probe(path.parent, f"{option} {path}")
+
+
+def check_output_folder(folder: pathlib.Path, *, option: str) -> None:
+    """Makes a folder for outputs, and makes sure that files can be written into it.
+
+    Raises:
+      InputError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{option} {folder}: cannot be made a folder: {error.strerror}"
+        ) from error
+    _probe(folder, f"{option} {folder}")
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a text file, UTF-8, whole or not at all.
+
+    Raises:
+      InputError: it cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        # Not `newline=None`, which would make CSV's line ends depend on the system.
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):  # renamed, or never made
+            temporary.unlink()
+
+
+def _probe(folder: pathlib.Path, name: str) -> None:
+    # Only writing tells: permissions say nothing of read-only disks, or of root.
+    probe = folder / f".{uuid.uuid4().hex}.part"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{name}: cannot be written: {error.strerror}") from error
