@@ -15,11 +15,11 @@ def get_config() -> ConfigDict:
     config.model.residual_scale = 1.0
     config.model.graph.position = 2
     config.model.graph.den = "aggregated"
-    config.data.lr_patch = 32
-    config.train.steps = 450
+    config.data.lr_patch = 24
+    config.train.steps = 600
     config.train.batch_size = 8
     config.optimizer.learning_rate = 2e-3
-    config.optimizer.decay_every = 120
-    config.checkpoint.every = 150
-    config.eval.every = 150
+    config.optimizer.decay_every = 150
+    config.checkpoint.every = 200
+    config.eval.every = 200
     return config

@@ -1,47 +1,52 @@
 """Checkpoints of a training run, by Orbax: all that it takes to go on exactly."""
 
+import os
 import pathlib
+import shutil
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from ignn_jax.errors import InputError
+from ignn_jax.outputs import check_output_folder
 
 
 class Checkpoints:
     """The checkpoints in a run's workdir, written in the background.
 
     A killed run leaves a half-written one under a temporary name, which is never
-    listed and is cleared at the next start.
+    listed and is cleared by `create`.
     """
 
     def __init__(self, workdir: pathlib.Path, keep: int):
-        """Opens the folder; keeps the last `keep` checkpoints.
+        """Opens the folder if it is there; `create` makes it.
+
+        Args:
+          workdir: of the run.
+          keep: how many checkpoints to keep, the last ones.
+        """
+        self._folder = workdir.absolute() / "checkpoints"
+        self._keep = keep
+        self._manager = self._open() if os.path.isdir(self._folder) else None
+
+    def create(self) -> None:
+        """Makes the folder ready for `save`.
 
         Raises:
-          InputError: the folder cannot be made or written.
+          InputError: it cannot be made or written.
         """
-        folder = workdir.absolute() / "checkpoints"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(
-                folder,
-                options=ocp.CheckpointManagerOptions(
-                    max_to_keep=keep, cleanup_tmp_directories=True
-                ),
-                item_names=("state", "config"),
-            )
-        except OSError as error:
-            raise InputError(
-                f"{folder}: cannot be written ({error.strerror}); "
-                "give another --workdir"
-            ) from error
+        check_output_folder(self._folder, option="--workdir")
+        if jax.process_index() == 0:
+            # Not by Orbax: its thread for this prints a traceback if the program ends
+            # before it does.
+            for leftover in self._folder.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        self._manager = self._manager or self._open()
 
     @property
     def latest(self) -> int | None:
         """The step of the newest checkpoint, if there is one."""
-        return self._manager.latest_step()
+        return self._manager.latest_step() if self._manager else None
 
     def save(self, step: int, state: Any, config: dict) -> None:
         """Starts writing a checkpoint of NumPy arrays, unless that step has one."""
@@ -71,3 +76,10 @@ class Checkpoints:
         """Waits until everything is on disk."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+    def _open(self):
+        return ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(max_to_keep=self._keep),
+            item_names=("state", "config"),
+        )

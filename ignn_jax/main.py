@@ -19,14 +19,23 @@ _WORKDIR = flags.DEFINE_string(
 def _parse_flags(argv):
     try:
         rest = flags.FLAGS(argv)
+        if _CONFIG.value:
+            _CONFIG.value.keys()  # raises what went wrong when the file was loaded
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
-        sys.exit(f"ignn_jax: {e}")
+        cause = e.__cause__ or e
+        misspelt = isinstance(cause, KeyError)
+        _refuse(f"the config has no key {cause.args[0]}" if misspelt else str(cause))
     if rest[1:]:
-        sys.exit(f"ignn_jax: {rest[1]} is no flag; overrides are --config.KEY=VALUE")
+        _refuse(f"{rest[1]} is no flag; overrides are --config.KEY=VALUE")
     for flag in (_CONFIG, _WORKDIR):
-        if flag.value is None:
-            sys.exit(f"ignn_jax: --{flag.name} is missing; see --help")
+        if not flag.value:
+            _refuse(f"--{flag.name} is missing; see --help")
     return rest
+
+
+def _refuse(message):
+    print("ignn_jax:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
 
 
 def main(_) -> None:
@@ -36,8 +45,7 @@ def main(_) -> None:
     try:
         train(_CONFIG.value, pathlib.Path(_WORKDIR.value))
     except InputError as error:
-        print(f"ignn_jax: {error}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error))
 
 
 if __name__ == "__main__":

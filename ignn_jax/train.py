@@ -137,6 +137,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
     train_pairs, validation_pairs = _load_data(config)
     state = _first_state(config, checkpoints, model, optimizer)
     start, end = int(state.step), config.train.steps
+    checkpoints.create()  # only now, so that a refused run leaves nothing behind
     write_text(workdir / "config.json", config.to_json(indent=2))
 
     validation = Validation(validation_pairs, config.scale, config.eval.tile)

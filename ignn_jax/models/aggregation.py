@@ -156,7 +156,7 @@ class GraphAggregation(nn.Module):
             # The neighbor's side of AdaPN belongs to the candidate alone: normalize
             # once, then gather.
             mean, std = patch_statistics(patches)
-            patches = ((patches - mean) / std).astype(self.dtype)
+            patches = ((patches.astype(mean.dtype) - mean) / std).astype(self.dtype)
             mean, std = (
                 s.astype(self.dtype)
                 for s in patch_statistics(unfold(features, size, stride))

@@ -58,7 +58,7 @@ def model_settings(model: nn.Module) -> dict[str, Any]:
 
 
 def _build(kind, fields, prefix):
-    unknown = set(fields) - _fields(kind)
+    unknown = set(fields).difference(_fields(kind))
     if unknown:
         raise InputError(
             f"{prefix}{min(unknown)} is not a setting of this network; known are "
@@ -71,8 +71,9 @@ def _build(kind, fields, prefix):
 
 
 def _fields(kind):
-    """A module's own fields, without those that Flax adds."""
-    return {f.name for f in dataclasses.fields(kind)} - {"parent", "name"}
+    """A module's own fields in their order, without those that Flax adds."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return [name for name in names if name not in ("parent", "name")]
 
 
 def _list(names):

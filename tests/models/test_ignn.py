@@ -1,6 +1,7 @@
 """The networks themselves: every setting of the paper, every size of image."""
 
 import dataclasses
+import functools
 import importlib
 
 import flax.traverse_util
@@ -13,8 +14,8 @@ from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.factory import create_model, model_settings
 
-GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=6)
-SMALL = dict(features=8, num_blocks=4, residual_scale=1.0)
+GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=2)
+SMALL = dict(features=8, num_blocks=2, residual_scale=1.0)
 
 
 def image(*size, batch=1, seed=0):
@@ -23,14 +24,22 @@ def image(*size, batch=1, seed=0):
 
 
 def initialized(model, lr):
-    return jax.jit(model.init)(jax.random.key(0), lr)
+    """Variables as `model.init` draws them, without the seconds of compiling it."""
+    rng = np.random.default_rng(0)
+
+    def draw(leaf):
+        if len(leaf.shape) == 1:
+            return jnp.zeros(leaf.shape)
+        bound = 1 / np.sqrt(np.prod(leaf.shape[:-1]))
+        return jnp.asarray(rng.uniform(-bound, bound, leaf.shape).astype(np.float32))
+
+    return jax.tree.map(draw, jax.eval_shape(model.init, jax.random.key(0), lr))
 
 
 ABLATIONS = {
     "the paper's": {},
     "position 0": dict(position=0),
-    "position 1": dict(position=1),
-    "position last": dict(position=4),
+    "position last": dict(position=2),
     "whole image": dict(window=0),
     "k = 1": dict(neighbors=1),
     "k = 11": dict(neighbors=11),
@@ -40,7 +49,6 @@ ABLATIONS = {
     "no ECN": dict(edge_weights="gaussian"),
     "neither": dict(normalization="none", edge_weights="gaussian"),
     "aggregated DEN": dict(den="aggregated"),
-    "reference windows": dict(window_center="reference"),
     "backbone embedding": dict(embedding="backbone"),
     "VGG19 embedding": dict(embedding="vgg19"),
     "same-scale kNN": dict(kind="same_scale"),
@@ -48,21 +56,48 @@ ABLATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ABLATIONS)
-def test_every_ablation_trains(name):
-    """Its output has the right shape, and every parameter a finite gradient."""
-    graph = dataclasses.replace(GRAPH, **ABLATIONS[name])
-    model = IGNN(scale=2, **SMALL, graph=graph)
+def built(name, lr):
+    model = IGNN(scale=2, **SMALL, graph=dataclasses.replace(GRAPH, **ABLATIONS[name]))
+    return model, initialized(model, lr)
+
+
+@functools.cache
+def the_papers():
     lr = image(13, 16)
-    variables = initialized(model, lr)
+    model, variables = built("the paper's", lr)
+    return jax.tree.structure(variables), jax.jit(model.apply)(variables, lr)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_runs(name):
+    lr = image(13, 16)
+    model, variables = built(name, lr)
+    sr = jax.jit(model.apply)(variables, lr)
+    assert sr.shape == (1, 26, 32, 3)
+    assert jnp.isfinite(sr).all()
+    if name != "the paper's":
+        # Setting it makes a difference: to the parameters, or to what they compute.
+        structure, paper_sr = the_papers()
+        assert (
+            jax.tree.structure(variables) != structure
+            or jnp.abs(sr - paper_sr).max() > 1e-3
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["the paper's", "aggregated DEN", "neither", "same-scale kNN", "non-local block"],
+)
+def test_networks_train(name):
+    """Each parameter has a finite gradient, along which the loss falls."""
+    lr, target = image(13, 16), image(26, 32, seed=1)
+    model, variables = built(name, lr)
     params = variables.pop("params")
-    target = image(26, 32, seed=1)
 
     @jax.jit
     def loss_and_gradients(params):
         def loss(params):
             sr = model.apply({**variables, "params": params}, lr)
-            assert sr.shape == (1, 26, 32, 3)
             return jnp.abs(sr - target).mean()
 
         return jax.value_and_grad(loss)(params)
@@ -70,8 +105,7 @@ def test_every_ablation_trains(name):
     before, gradients = loss_and_gradients(params)
     for path, gradient in flax.traverse_util.flatten_dict(gradients, sep="/").items():
         assert jnp.isfinite(gradient).all(), path
-        # With one neighbor the softmax has nothing to choose between.
-        if "ecn" not in path:
+        if "ecn" not in path:  # the last biases there have none: see test_golden
             assert jnp.abs(gradient).max() > 0, f"{path} has no gradient"
     size = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradients)))
     params = jax.tree.map(lambda p, g: p - 0.01 * g / size, params, gradients)
@@ -83,25 +117,26 @@ def test_every_ablation_trains(name):
 def test_any_size_of_image(scale):
     model = IGNN(scale=scale, features=4, num_blocks=2, graph=GRAPH)
     variables = initialized(model, image(8, 8))
-    for size in [(1, 1), (1, 9), (2, 1), (2, 3), (5, 7), (17, 11)]:
+    for size in [(1, 1), (2, 3), (17, 11)]:
         sr = jax.jit(model.apply)(variables, image(*size))
         assert sr.shape == (1, scale * size[0], scale * size[1], 3)
         assert jnp.isfinite(sr).all(), size
 
 
-@pytest.mark.parametrize("kind", ["cross_scale", "same_scale", "non_local"])
+@pytest.mark.parametrize("kind", ["cross_scale", "non_local"])
 def test_images_of_a_batch_do_not_meet(kind):
     graph = dataclasses.replace(GRAPH, kind=kind)
     model = IGNN(scale=2, features=8, num_blocks=2, graph=graph)
     batch = image(12, 15, batch=3)
     variables = initialized(model, batch)
-    together = model.apply(variables, batch)
+    apply = jax.jit(model.apply)
+    together = apply(variables, batch)
     for n in range(3):
-        alone = model.apply(variables, batch[n : n + 1])
+        alone = apply(variables, batch[n : n + 1])
         np.testing.assert_allclose(together[n], alone[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("embedding", ["backbone", "rgb", "vgg19"])
+@pytest.mark.parametrize("embedding", ["backbone", "vgg19"])
 def test_no_gradient_flows_through_the_graph(embedding):
     """With the features cut out of aggregation, the image's gradient is the head's."""
     graph = dataclasses.replace(GRAPH, embedding=embedding)
@@ -114,15 +149,17 @@ def test_no_gradient_flows_through_the_graph(embedding):
         graph = state["intermediates"]["graph"][0]
         return graph.labels.sum() + graph.distances.sum()
 
-    assert labels(lr) > 0
-    assert jnp.abs(jax.grad(labels)(lr)).max() == 0
+    value, gradient = jax.jit(jax.value_and_grad(labels))(lr)
+    assert value > 0
+    assert jnp.abs(gradient).max() == 0
 
 
 def test_same_scale_neighbors_are_other_patches():
     graph = dataclasses.replace(GRAPH, kind="same_scale")
     model = IGNN(scale=2, features=8, num_blocks=2, graph=graph)
     lr = image(14, 18)
-    _, state = model.apply(initialized(model, lr), lr, mutable="intermediates")
+    apply = jax.jit(functools.partial(model.apply, mutable="intermediates"))
+    _, state = apply(initialized(model, lr), lr)
     indices = state["intermediates"]["graph"][0].indices[0]
     m1, m2, _ = indices.shape
     own = jnp.arange(m1 * m2).reshape(m1, m2, 1)
@@ -154,8 +191,8 @@ def test_bfloat16_is_near_float32():
     lr = image(16, 16)
     model = IGNN(scale=2, **SMALL, graph=GRAPH)
     variables = initialized(model, lr)
-    full = model.apply(variables, lr)
-    half = model.clone(dtype="bfloat16").apply(variables, lr)
+    full = jax.jit(model.apply)(variables, lr)
+    half = jax.jit(model.clone(dtype="bfloat16").apply)(variables, lr)
     assert half.dtype == jnp.float32
     assert 0 < jnp.abs(half - full).mean() < 1.0  # of 255
 
