@@ -29,19 +29,30 @@ class Progress:
             mininterval=0.5 if terminal else 20,  # a line each in a log file
             dynamic_ncols=terminal,
         )
-        self._losses: list[jax.Array] = []
+        self._pending: list[jax.Array] = []  # still on the device
+        self._losses: list[float] = []
         self._fetched = time.monotonic()
-        self.loss = float("nan")
 
     def advance(self, loss: jax.Array) -> None:
         """Counts a step; its loss is [devices], the same on each."""
-        self._losses.append(loss)
+        self._pending.append(loss)
         if time.monotonic() - self._fetched > 1 or self._bar.n + 1 == self._bar.total:
-            self.loss = float(np.mean(jax.device_get(self._losses)))
-            self._bar.set_postfix(loss=f"{self.loss:.3f}", refresh=False)
-            self._losses.clear()
+            recent = self._fetch()
+            self._bar.set_postfix(loss=f"{np.mean(recent):.3f}", refresh=False)
             self._fetched = time.monotonic()
         self._bar.update()
+
+    def take_loss(self) -> float | None:
+        """The mean loss of all steps since the last call; None without any."""
+        self._fetch()
+        losses, self._losses = self._losses, []
+        return float(np.mean(losses)) if losses else None
+
+    def _fetch(self):
+        recent = [float(loss[0]) for loss in jax.device_get(self._pending)]
+        self._losses += recent
+        self._pending.clear()
+        return recent
 
     def __enter__(self):
         return self

@@ -22,15 +22,21 @@ def _parse_flags(argv):
         if _CONFIG.value:
             _CONFIG.value.keys()  # raises what went wrong when the file was loaded
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
-        cause = e.__cause__ or e
-        misspelt = isinstance(cause, KeyError)
-        _refuse(f"the config has no key {cause.args[0]}" if misspelt else str(cause))
+        _refuse(_reason(e))
     if rest[1:]:
         _refuse(f"{rest[1]} is no flag; overrides are --config.KEY=VALUE")
     for flag in (_CONFIG, _WORKDIR):
         if not flag.value:
             _refuse(f"--{flag.name} is missing; see --help")
     return rest
+
+
+def _reason(error):
+    # config_flags wraps the KeyError, whose own text would come out quoted.
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    missing = isinstance(error, KeyError)
+    return f"the config has no key {error.args[0]}" if missing else str(error)
 
 
 def _refuse(message):

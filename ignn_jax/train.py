@@ -130,6 +130,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
       InputError: the config cannot be followed.
     """
     parallel.check_batch_size(config.train.batch_size)
+    if config.train.steps < 1:
+        raise InputError(f"train.steps={config.train.steps}: give at least 1")
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     config = _resolve(config, checkpoints)
     model = create_model({"scale": config.scale, **config.model.to_dict()})
@@ -181,10 +183,10 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
                 checkpoints.save(n, state, config.to_dict())
                 save_weights(workdir / FILENAME, model, state.variables, step=n)
             if due:
-                evaluate(state, progress.loss)
+                evaluate(state, progress.take_loss())
     checkpoints.close()
 
-    results = evaluate(state, progress.loss if start < end else None)
+    results = evaluate(state, progress.take_loss())
     validation.write(workdir, *results, label=config.model.name.upper(), step=end)
     first, last = (evaluations.rows[n]["psnr"] for n in (0, -1))
     bicubic = validation.bicubic.psnr
@@ -259,7 +261,7 @@ def _resolve(config, checkpoints):
     config = config.copy_and_resolve_references()
     graph = config.model.graph
     saved = checkpoints.config() if checkpoints.latest is not None else None
-    if graph.embedding == "auto":
+    if config.model.name == "ignn" and graph.embedding == "auto":
         if saved:
             graph.embedding = saved["model"]["graph"]["embedding"]
         else:

@@ -47,8 +47,11 @@ def save_weights(
     header = {"model": model_settings(model), **details}
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
-    safetensors.numpy.save_file(tensors, temporary, {_HEADER: json.dumps(header)})
-    os.replace(temporary, path)
+    try:
+        safetensors.numpy.save_file(tensors, temporary, {_HEADER: json.dumps(header)})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there only if the disk was full
 
 
 def load_weights(
@@ -81,7 +84,13 @@ def load_weights(
             header = json.loads((file.metadata() or {})[_HEADER])
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model = create_model(header["model"])
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,  # JSON, but not ours
+    ) as error:
         raise InputError(
             f"{path}: not a weights file of ignn_jax, or a damaged one ({error})"
         ) from error
@@ -108,22 +117,25 @@ def load_vgg19(path: str | os.PathLike) -> dict[str, Any]:
     for (name, shape), torch in zip(
         VGG19_SHAPES.items(), ("features.0", "features.2"), strict=True
     ):
-        if f"{torch}.weight" in arrays:
-            kernel = arrays[f"{torch}.weight"].transpose(2, 3, 1, 0)
-            bias = arrays[f"{torch}.bias"]
-        elif f"{name}/kernel" in arrays:
-            kernel, bias = arrays[f"{name}/kernel"], arrays[f"{name}/bias"]
-        else:
+        names = (f"{name}/kernel", f"{name}/bias")
+        if is_torch := f"{torch}.weight" in arrays:
+            names = (f"{torch}.weight", f"{torch}.bias")
+        if missing := [tensor for tensor in names if tensor not in arrays]:
             raise InputError(
-                f"{path}: neither {name}/kernel nor {torch}.weight is in this file; "
-                "init.vgg19 wants VGG19's first two convolutions"
+                f"{path}: no {missing[0]} in this file; init.vgg19 wants VGG19's first "
+                f"two convolutions, as {name}/kernel or as torchvision's {torch}.weight"
             )
+        kernel, bias = (np.asarray(arrays[tensor], np.float32) for tensor in names)
+        if is_torch and kernel.ndim == 4:
+            kernel = kernel.transpose(2, 3, 1, 0)
         if kernel.shape != shape or bias.shape != shape[-1:]:
-            raise InputError(f"{path}: {name} has shape {kernel.shape}, not {shape}")
-        layers[name] = {
-            "kernel": np.asarray(kernel, np.float32),
-            "bias": np.asarray(bias, np.float32),
-        }
+            raise InputError(
+                f"{path}: {name} has shapes {kernel.shape}, {bias.shape}, not {shape}, "
+                f"{shape[-1:]}"
+            )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise InputError(f"{path}: {name} is not finite")
+        layers[name] = {"kernel": kernel, "bias": bias}
     return {VGG19: {"embedding": layers}}
 
 
