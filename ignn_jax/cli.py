@@ -58,8 +58,9 @@ def _convert(args: argparse.Namespace) -> int:
     from ignn_jax.convert import ignn_from_torch
     from ignn_jax.weights import load_torch, save_weights
 
+    state_dict = load_torch(args.source)
     try:
-        model, variables = ignn_from_torch(load_torch(args.source), scale=args.scale)
+        model, variables = ignn_from_torch(state_dict, scale=args.scale)
     except ValueError as error:
         raise InputError(f"{args.source}: {error}") from error
     save_weights(args.output, model, variables, source=args.source.name)

@@ -186,12 +186,13 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
                 evaluate(state, progress.take_loss())
     checkpoints.close()
 
+    last_step = int(state.step)  # beyond the end, if the run was longer once
     results = evaluate(state, progress.take_loss())
-    validation.write(workdir, *results, label=config.model.name.upper(), step=end)
+    validation.write(workdir, *results, label=config.model.name.upper(), step=last_step)
     first, last = (evaluations.rows[n]["psnr"] for n in (0, -1))
     bicubic = validation.bicubic.psnr
     print(
-        f"PSNR on Y: {first:.2f} dB before, {last:.2f} dB after {end} steps "
+        f"PSNR on Y: {first:.2f} dB before, {last:.2f} dB after {last_step} steps "
         f"({last - first:+.2f} dB); bicubic has {bicubic:.2f} dB "
         f"({last - bicubic:+.2f} dB)\n"
         f"Side by side: {workdir / 'comparison.png'}, {workdir / 'report.html'}\n"
