@@ -48,7 +48,10 @@ def save_weights(
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        safetensors.numpy.save_file(tensors, temporary, {_HEADER: json.dumps(header)})
+        # Not `save_file`, whose files only their owner can read.
+        temporary.write_bytes(
+            safetensors.numpy.save(tensors, {_HEADER: json.dumps(header)})
+        )
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)  # there only if the disk was full
