@@ -32,7 +32,7 @@ def _upscale(args: argparse.Namespace) -> int:
         for job in plan_jobs(source, args.output, scale=model.scale)
     ]
     return upscale_files(
-        functools.partial(jax.jit(model.apply), variables),
+        functools.partial(jax.jit(model.apply), jax.device_put(variables)),
         jobs,
         scale=model.scale,
         tile=args.tile,

@@ -126,7 +126,7 @@ def load_setup(
     file = weights / FILENAME if weights.is_dir() else weights
     with open(file, "rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    apply = functools.partial(jax.jit(model.apply), variables)
+    apply = functools.partial(jax.jit(model.apply), jax.device_put(variables))
     label = type(model).__name__ + "+" * ensemble
     return Setup(
         label,

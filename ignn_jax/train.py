@@ -147,7 +147,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
     apply = jax.jit(model.apply)
 
     def evaluate(state, loss=None):
-        rows, scores = validation.run(functools.partial(apply, state.variables))
+        variables = jax.device_put(state.variables)  # once, not for every tile
+        rows, scores = validation.run(functools.partial(apply, variables))
         evaluations.add(int(state.step), mean_score(scores), loss)
         return rows, scores
 
