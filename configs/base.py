@@ -36,6 +36,7 @@ def get_config() -> ConfigDict:
     config.data.train = "photos"  # or "folder:PATH"
     config.data.validation = "split:0.1"  # of the training images; or a source
     config.data.lr_patch = 60
+    config.data.channel_shuffle = False  # for sets of few colors
 
     config.train = ConfigDict()
     config.train.steps = 800_000

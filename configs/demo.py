@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
     config.model.graph.position = 2
     config.model.graph.den = "aggregated"
     config.data.lr_patch = 24
+    config.data.channel_shuffle = True  # four photographs hold few colors
     config.train.steps = 600
     config.train.batch_size = 8
     config.optimizer.learning_rate = 2e-3

@@ -167,6 +167,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> None:
         start_step=start,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
+        channel_shuffle=config.data.channel_shuffle,
     )
     step = parallel.parallelize(
         functools.partial(train_step, model=model, optimizer=optimizer)

@@ -64,6 +64,7 @@ def train_batches(
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    channel_shuffle: bool = False,
     num_threads: int = 1,
     prefetch: int = 8,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -86,6 +87,8 @@ def train_batches(
       start_step: the step to begin at, as if the batches before it had been drawn.
       process_index: which of the processes this is.
       process_count: how many processes share the stream.
+      channel_shuffle: give each crop's red, green and blue in a random order too, for
+        sets of few images, and so of few colors.
       num_threads: threads that make batches in the background; 0 makes each batch
         when it is asked for.
       prefetch: how many batches to make in advance.
@@ -121,12 +124,15 @@ def train_batches(
         top = int(rng.integers(height - lr_patch + 1))
         left = int(rng.integers(width - lr_patch + 1))
         orientation = int(rng.integers(8))
-        return Pair(
-            _orient(_crop(lr, top, left, lr_patch), orientation),
-            _orient(
-                _crop(hr, top * scale, left * scale, lr_patch * scale), orientation
-            ),
-        )
+        channels = rng.permutation(3) if channel_shuffle else None
+
+        def augment(image: np.ndarray, factor: int) -> np.ndarray:
+            crop = _crop(image, top * factor, left * factor, lr_patch * factor)
+            if channels is not None:
+                crop = np.take(crop, channels, axis=-1)
+            return _orient(crop, orientation)
+
+        return Pair(augment(lr, 1), augment(hr, scale))
 
     # The crops are numbered before the stream is dealt out: their random numbers come
     # from their number, and two processes that each count their own would crop alike.

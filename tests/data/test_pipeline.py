@@ -85,6 +85,23 @@ def test_all_orientations_and_positions_occur():
     assert {left for _, left in corners} == set(range(24 - 7 + 1))
 
 
+def test_channel_shuffle_orders_the_channels_of_a_crop_alike_in_lr_and_hr():
+    orders = set()
+    plain, shuffled = _crops(_take(40)), _crops(_take(40, channel_shuffle=True))
+    for before, after in zip(plain, shuffled, strict=True):
+        found = [
+            order
+            for order in itertools.permutations(range(3))
+            if all(
+                np.array_equal(b[..., order], a)
+                for b, a in zip(before, after, strict=True)
+            )
+        ]
+        assert len(found) == 1
+        orders.add(found[0])
+    assert len(orders) == 6
+
+
 def test_crops_of_photographs_are_the_bicubic_of_their_hr():
     pairs = make_pairs([load_images("photos").images[1]], scale=2)
     for lr, hr in _crops(_take(8, pairs, lr_patch=32)):
