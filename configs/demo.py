@@ -17,10 +17,9 @@ def get_config() -> ConfigDict:
     config.model.graph.den = "aggregated"
     config.data.lr_patch = 24
     config.data.channel_shuffle = True  # four photographs hold few colors
-    config.train.steps = 600
-    config.train.batch_size = 8
+    config.train.steps = 1000
     config.optimizer.learning_rate = 2e-3
-    config.optimizer.decay_every = 150
-    config.checkpoint.every = 200
-    config.eval.every = 200
+    config.optimizer.decay_every = 250
+    config.checkpoint.every = 500
+    config.eval.every = 500
     return config
