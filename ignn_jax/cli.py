@@ -56,8 +56,10 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     from ignn_jax.convert import ignn_from_torch
+    from ignn_jax.outputs import check_output
     from ignn_jax.weights import load_torch, save_weights
 
+    check_output(args.output, option="-o")
     state_dict = load_torch(args.source)
     try:
         model, variables = ignn_from_torch(state_dict, scale=args.scale)

@@ -41,15 +41,21 @@ def check_output_folder(folder: pathlib.Path, *, option: str) -> None:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file, UTF-8, whole or not at all.
+    """Writes a text file, UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: pathlib.Path, data: bytes | memoryview) -> None:
+    """Writes beside `path` and renames, so that no reader ever sees half a file.
 
     Raises:
       InputError: it cannot be written; nothing is left behind.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        # Not `newline=None`, which would make CSV's line ends depend on the system.
-        temporary.write_text(text, encoding="utf-8", newline="")
+        # Not tempfile: its files are private to the user, whatever the umask says.
+        with open(temporary, "xb") as file:
+            file.write(data)
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -124,6 +124,13 @@ def test_convert_writes_a_weights_file(tmp_path, monkeypatch):
     )
 
 
+def test_convert_refuses_a_missing_folder_before_it_reads(tmp_path, capsys):
+    output = tmp_path / "missing" / "out.safetensors"
+    line = refused(capsys, "convert", "none.pth", "-o", output, "--scale", 2)
+    assert f"no folder {output.parent}" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("ignn_jax.weights.load_torch", lambda path: {})
     line = refused(capsys, "convert", "a.pth", "-o", tmp_path / "b", "--scale", 2)

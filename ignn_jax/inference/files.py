@@ -9,7 +9,6 @@ import contextlib
 import io
 import os
 import re
-import uuid
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ignn_jax.errors import InputError
+from ignn_jax.outputs import write_bytes
 
 # What is written, by suffix.
 FORMATS = {
@@ -238,7 +238,7 @@ def write_picture(
         raise InputError(
             f"{path}: cannot be saved as {name}: {_reason(error)}"
         ) from error
-    _write_whole(path, buffer.getbuffer())
+    write_bytes(path, buffer.getbuffer())
     return tuple(notes)
 
 
@@ -280,18 +280,3 @@ def _encode(picture: Picture, name: str) -> tuple[Image.Image, list[str]]:
 
 def _quantize(samples: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
     return np.rint(np.clip(samples, 0, np.iinfo(dtype).max)).astype(dtype)
-
-
-def _write_whole(path: Path, data: memoryview) -> None:
-    """Writes beside `path` and renames, so that no reader ever sees half a file."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        # Not tempfile: its files are private to the user, whatever the umask says.
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):  # renamed, or never made
-            temporary.unlink()

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ignn_jax.ops.patches import pixel_shuffle
 
-# Mean colour of DIV2K, as the reference.
+# Mean color of DIV2K, as the reference.
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
 
 # torch.nn.Conv2d's default, U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as the reference.
@@ -38,12 +38,12 @@ def conv(
 
 
 def center_rgb(image: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """Subtracts the mean colour: [B, H, W, 3]."""
+    """Subtracts the mean color: [B, H, W, 3]."""
     return (image - jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)).astype(dtype)
 
 
 def uncenter_rgb(image: jax.Array) -> jax.Array:
-    """Adds the mean colour, in float32: [B, H, W, 3]."""
+    """Adds the mean color, in float32: [B, H, W, 3]."""
     return image.astype(jnp.float32) + jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)
 
 

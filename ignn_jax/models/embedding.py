@@ -1,7 +1,7 @@
 """What patches are compared by: the embedding E of an image (Section 3.1).
 
 VGG19's first convolutions, as the paper; or, where their weights are not at hand, the
-network's own first features, or plain colour. No gradient flows through any of them.
+network's own first features, or plain color. No gradient flows through any of them.
 """
 
 from collections.abc import Callable

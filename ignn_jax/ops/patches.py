@@ -15,11 +15,10 @@ import numpy as np
 
 
 class Axis(NamedTuple):
-    """The patches along one axis: how many, and the zeros put before and after."""
+    """The patches along one axis: how many, and the zeros put before the image."""
 
     count: int
     before: int
-    after: int
 
 
 def patch_axis(length: int, patch_size: int, stride: int) -> Axis:
@@ -33,7 +32,7 @@ def patch_axis(length: int, patch_size: int, stride: int) -> Axis:
         )
     count = math.ceil(max(length - patch_size, 0) / stride) + 1
     padding = (count - 1) * stride + patch_size - length
-    return Axis(count, padding // 2, padding - padding // 2)
+    return Axis(count, padding // 2)
 
 
 def unfold(
