@@ -14,7 +14,8 @@ OURS = ("IGNN", "IGNN+")
 # For every table that shows these numbers.
 NOTE = (
     "Published scores are quoted from the sources that ignn_jax/published.toml names "
-    "for each row; IGNN+ and some cells are missing, for no source of them was seen."
+    "for each row; IGNN+ and some cells are missing, for no source of them was seen or "
+    "the sources contradict each other."
 )
 
 _ALIASES = {"b100": "BSD100", "bsds100": "BSD100"}
