@@ -134,6 +134,7 @@ class GraphAggregation(nn.Module):
         """
         scale = self.scale
         lr_weights, hr_weights = self._edge_weights(graph, features.shape[1:3])
+        self.sow("intermediates", "weights", hr_weights)
         den = DEN(self.features, scale, self.dtype, name="den")
         lr = hr = 0
         for k, neighbor in enumerate(self._neighbor_maps(features, graph)):

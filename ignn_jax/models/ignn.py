@@ -43,8 +43,9 @@ class IGNN(nn.Module):
     def __call__(self, lr: jax.Array) -> jax.Array:
         """Super-resolves.
 
-        Sows "lr_features", "graph", "neighbors_hr", "aggregated_lr" and
-        "aggregated_hr" into the collection "intermediates".
+        Sows "graph", "lr_features", "aggregated_lr", "aggregated_hr" and, below
+        "graph_agg", each neighbor's "neighbors_hr" and the "weights" [B, H, W, K] of
+        the HR maps into the collection "intermediates".
 
         Args:
           lr: float32 [B, H, W, 3] in [0, 255], of any size from 1 x 1.
