@@ -12,6 +12,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 REPOSITORY = pathlib.Path(__file__).parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> None:
+    """Decoded images go to a folder of this session, not to the user's."""
+    os.environ["IGNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def images() -> pathlib.Path:
     """The folder that holds `train/` and `benchmark/`; skips where there is none."""

@@ -6,6 +6,7 @@ A set is a folder; its layout is found by itself, folders' names in any case:
     HR/x2/img_001.png,     LR/x2/img_001.png
     HR/img_001.png,        LR_bicubic/X2/img_001x2.png
     GTmod12/img_001.png,   LRbicx2/img_001.png
+    DIV2K_train_HR/0001.png, DIV2K_train_LR_bicubic/X2/0001x2.png
     img_001.png
 
 An LR image has the name of its HR image, with or without the scale after it. Where a
@@ -110,27 +111,33 @@ def find_benchmark(folder: pathlib.Path, *, scale: int) -> Benchmark:
     """The images of one set, in whichever layout it has.
 
     Raises:
-      InputError: there is no image, or there are images for other scales only.
+      InputError: there is no image, there are images for other scales only, or there
+        are several sets.
     """
     folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give a folder of images")
     name = folder.resolve().name
     nested = _subfolder(folder, f"image_SRF_{scale}") or folder
     exemplars = _self_exemplar(nested, scale)
     if exemplars:
         return Benchmark(name, folder, *exemplars)
     _refuse_other_scales(folder, r"image_SRF_(\d)", scale)
-    hr = _subfolder(folder, "HR") or _subfolder(folder, r"GTmod\d+", pattern=True)
+    hr = (
+        _subfolder(folder, "HR")
+        or _subfolder(folder, r"GTmod\d+", pattern=True)
+        or _named_hr_folder(folder)
+    )
     if hr is None:
-        for side in ("LR", "LR_bicubic"):
-            if lonely := _subfolder(folder, side):
-                raise InputError(f"{lonely}: there is no folder HR beside it")
+        if lonely := _subfolder(folder, r"(.+_)?LR(_bicubic)?", pattern=True):
+            raise InputError(f"{lonely}: there is no folder HR beside it")
         return Benchmark(name, folder, _named(list_images(folder), folder))
     for_scale = _subfolder(hr, f"x{scale}")
     if for_scale is None:
         _refuse_other_scales(hr, r"x(\d)", scale)
+    lr = _lr_folder(folder, hr, scale)
     hr = for_scale or hr
     pairs = _named(list_images(hr), hr)
-    lr = _lr_folder(folder, scale)
     if lr is None:
         return Benchmark(name, folder, pairs)
     return Benchmark(name, folder, *_match(pairs, hr, lr, scale))
@@ -149,24 +156,43 @@ def read_pair(files: PairFiles, *, scale: int) -> BenchmarkPair:
     """
     hr = read_rgb(files.hr)
     full = hr.shape[:2]
-    height, width = (n // scale for n in full)
-    if min(height, width) * scale < _SMALLEST + 2 * scale:
+    if min(full) // scale * scale < _SMALLEST + 2 * scale:
         raise InputError(
             f"{files.hr}: {full[1]} x {full[0]} pixels are too few to be scored at "
             f"x{scale}; {_SMALLEST + 3 * scale - 1} a side are enough"
         )
-    hr = hr[: height * scale, : width * scale]
     if files.lr is None:
+        hr = cut_to_scale(hr, scale)
         return BenchmarkPair(imresize(hr, scale=1 / scale), hr, "made")
-    lr = read_rgb(files.lr)
+    try:
+        return match_lr(read_rgb(files.lr), hr, scale=scale)
+    except ValueError as error:
+        raise InputError(f"{files.lr}: {error}") from error
+
+
+def cut_to_scale(hr: np.ndarray, scale: int) -> np.ndarray:
+    """A view without the last rows and columns that no LR pixel stands for."""
+    height, width = (n // scale * scale for n in hr.shape[:2])
+    return hr[:height, :width]
+
+
+def match_lr(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> BenchmarkPair:
+    """A given LR image and its HR image as views, cut as `read_pair` says.
+
+    Raises:
+      ValueError: the sizes do not match.
+    """
+    full = hr.shape[:2]
+    height, width = (n // scale for n in full)
     for n, small in zip(full, lr.shape[:2], strict=True):
         if small not in (n // scale, -(-n // scale)):
-            raise InputError(
-                f"{files.lr}: is {lr.shape[1]} x {lr.shape[0]}, but 1/{scale} of "
-                f"{files.hr.name} ({full[1]} x {full[0]}) is {width} x {height}"
+            raise ValueError(
+                f"is {lr.shape[1]} x {lr.shape[0]}, but 1/{scale} of the HR image "
+                f"({full[1]} x {full[0]}) is {width} x {height}"
             )
     cut = lr[:height, :width]
-    return BenchmarkPair(cut, hr, "given" if cut.shape == lr.shape else "given, cut")
+    origin = "given" if cut.shape == lr.shape else "given, cut"
+    return BenchmarkPair(cut, cut_to_scale(hr, scale), origin)
 
 
 def _subfolder(folder, name, *, pattern=False):
@@ -186,12 +212,28 @@ def _refuse_other_scales(folder, pattern, scale):
     if found:
         raise InputError(
             f"{folder}: holds {', '.join(found)}, none for x{scale}; "
-            "evaluate at one of these scales"
+            "set the scale to one of these"
         )
 
 
-def _lr_folder(folder, scale):
-    for outer in ("LR_bicubic", "LR"):
+def _named_hr_folder(folder):
+    """DIV2K_train_HR beside DIV2K_train_LR_bicubic: the one of that kind, or None."""
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    found = sorted(name for name in names if name.lower().endswith("_hr"))
+    sides = tuple(name[: -len("HR")].lower() + "lr" for name in found)
+    # Without LR images beside it, "_HR" may be a part of any album's name.
+    if not any(name.lower().startswith(sides) for name in names):
+        return None
+    if len(found) > 1:
+        raise InputError(
+            f"{folder}: holds {', '.join(found)}; give the path of one of them"
+        )
+    return folder / found[0]
+
+
+def _lr_folder(folder, hr, scale):
+    stem = hr.name[: -len("HR")] if hr.name.lower().endswith("hr") else ""
+    for outer in (f"{stem}LR_bicubic", f"{stem}LR"):
         parent = _subfolder(folder, outer)
         inner = parent and _subfolder(parent, f"x{scale}")
         if inner:

@@ -1,7 +1,9 @@
 """Image files as arrays: uint8 [H, W, 3], RGB, whatever the file holds."""
 
+import io
 import os
 import pathlib
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -36,20 +38,12 @@ def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
       InputError: the file is missing, not an image, damaged, truncated, larger than
         Pillow's limit against decompression bombs, or has values out of range.
     """
-    try:
-        with Image.open(path) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: not an image in a known format; replace it or remove it"
-        ) from error
-    # Damaged bytes surface from the decoders as SyntaxError, struct.error, EOFError,
-    # IndexError and more; each means the same to the user.
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or repr(error)
-        raise InputError(
-            f"{path}: cannot be read as an image ({reason}); replace it or remove it"
-        ) from error
+    return _read(path, name=path)
+
+
+def decode_rgb(data: bytes, *, name: str) -> np.ndarray:
+    """`read_rgb` of a file's bytes; `name` is what to call it in errors."""
+    return _read(io.BytesIO(data), name=name)
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
@@ -83,6 +77,25 @@ def list_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
             + ", ".join(IMAGE_SUFFIXES)
         )
     return paths
+
+
+def _read(
+    file: str | os.PathLike[str] | BinaryIO, *, name: str | os.PathLike[str]
+) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{name}: not an image in a known format; replace it or remove it"
+        ) from error
+    # Damaged bytes surface from the decoders as SyntaxError, struct.error, EOFError,
+    # IndexError and more; each means the same to the user.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or repr(error)
+        raise InputError(
+            f"{name}: cannot be read as an image ({reason}); replace it or remove it"
+        ) from error
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

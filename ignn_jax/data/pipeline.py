@@ -7,51 +7,14 @@ direction. Batches stay uint8 until they are on the device: a quarter of the tra
 import functools
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import grain
 import numpy as np
 
+from ignn_jax.data.pairs import Pair
 from ignn_jax.errors import InputError
-from ignn_jax.ops.bicubic import imresize
 
-
-class Pair(NamedTuple):
-    """An image at both resolutions.
-
-    Attributes:
-      lr: uint8 [H, W, 3].
-      hr: uint8 [H * scale, W * scale, 3].
-    """
-
-    lr: np.ndarray
-    hr: np.ndarray
-
-
-def make_pairs(images: Sequence[np.ndarray], *, scale: int) -> list[Pair]:
-    """Cuts each image to a multiple of the scale and downsamples the whole of it.
-
-    The downsampling is MATLAB's bicubic. It is done before any cropping, as the
-    benchmarks do it, so that a crop's border pixels saw their neighbors.
-
-    Args:
-      images: uint8 [H, W, 3] each, `scale` pixels a side or more.
-      scale: the HR side over the LR side.
-
-    Returns:
-      One pair per image, in order; `hr` is a view of the image.
-
-    Raises:
-      ValueError: an image is smaller than the scale.
-    """
-    pairs = []
-    for image in images:
-        height, width, _ = image.shape
-        if min(height, width) < scale:
-            raise ValueError(f"an image of {height} x {width} has no LR at x{scale}")
-        hr = image[: height - height % scale, : width - width % scale]
-        pairs.append(Pair(imresize(hr, scale=1 / scale), hr))
-    return pairs
+_Crop = tuple[np.ndarray, np.ndarray]  # LR, HR
 
 
 def train_batches(
@@ -70,16 +33,16 @@ def train_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Streams batches of random crops, each in one of 8 orientations, without end.
 
-    Every epoch visits each image once, in a new order, with a new crop: images weigh
-    the same whatever their size. Batches run across the ends of epochs, so that they
-    are full even where the batch is larger than the set.
+    Every epoch visits each image as often as its weight says, in a new order, with a
+    new crop each time: its size does not matter. Batches run across the ends of epochs,
+    so that they are full even where the batch is larger than the set.
 
     The batches depend on `seed` and on the step alone, not on `num_threads` or
     `prefetch`. The processes share one stream, dealt out in turn: the batches of n
     processes together hold the crops of one process with an n times larger batch.
 
     Args:
-      pairs: the training images, as of `make_pairs`.
+      pairs: the training images.
       lr_patch: side of the LR crop.
       scale: the HR side over the LR side.
       batch_size: crops per batch of this process.
@@ -111,16 +74,18 @@ def train_batches(
     if not 0 <= seed < 2**32:
         raise InputError(f"seed={seed}: give a number from 0 to {2**32 - 1}")
 
+    draws = np.repeat(np.arange(len(pairs)), [pair.weight for pair in pairs])
+
     # Not grain's `shuffle`: that takes 5 ms for each element of a set of 5, for it
     # permutes 16-bit numbers until one falls into the set.
     @functools.lru_cache(maxsize=8)
     def order(epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, epoch)).permutation(len(pairs))
+        return np.random.default_rng((seed, epoch)).permutation(draws)
 
-    def random_crop(index: int, rng: np.random.Generator) -> Pair:
-        epoch, position = divmod(index, len(pairs))
-        lr, hr = pairs[order(epoch)[position]]
-        height, width, _ = lr.shape
+    def random_crop(index: int, rng: np.random.Generator) -> _Crop:
+        epoch, position = divmod(index, len(draws))
+        pair = pairs[order(epoch)[position]]
+        height, width, _ = pair.lr.shape
         top = int(rng.integers(height - lr_patch + 1))
         left = int(rng.integers(width - lr_patch + 1))
         orientation = int(rng.integers(8))
@@ -132,7 +97,7 @@ def train_batches(
                 crop = np.take(crop, channels, axis=-1)
             return _orient(crop, orientation)
 
-        return Pair(augment(lr, 1), augment(hr, scale))
+        return augment(pair.lr, 1), augment(pair.hr, scale)
 
     # The crops are numbered before the stream is dealt out: their random numbers come
     # from their number, and two processes that each count their own would crop alike.
@@ -160,11 +125,9 @@ def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
     return image
 
 
-def _stack_pairs(crops: Sequence[Pair]) -> dict[str, np.ndarray]:
-    return {
-        "lr": _stack([crop.lr for crop in crops]),
-        "hr": _stack([crop.hr for crop in crops]),
-    }
+def _stack_pairs(crops: Sequence[_Crop]) -> dict[str, np.ndarray]:
+    lr, hr = zip(*crops, strict=True)
+    return {"lr": _stack(lr), "hr": _stack(hr)}
 
 
 def _stack(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -55,6 +55,8 @@ def found(folder, scale=2):
         ("image_SRF_2/a_SRF_2_HR.png", "image_SRF_2/a_SRF_2_LR.png"),
         ("Image_srf_2/a_HR.png", "Image_srf_2/a_LR.png"),
         ("a_SRF_2_HR.png", "a_SRF_2_LR.png"),
+        ("DIV2K_train_HR/a.png", "DIV2K_train_LR_bicubic/X2/ax2.png"),
+        ("Flickr2K_HR/a.png", "Flickr2K_LR_bicubic/X2/ax2.png"),
     ],
 )
 def test_finds_the_layouts_that_exist_in_the_wild(tmp_path, hr, lr):
@@ -80,6 +82,24 @@ def test_other_files_beside_the_self_exemplar_pairs_are_left_alone(tmp_path):
 def test_a_name_that_ends_in_hr_is_a_photograph_like_any_other(tmp_path):
     save_all(tmp_path, "night_HR.png", "noon.png")
     assert list(found(tmp_path)) == ["night_HR", "noon"]
+
+
+def test_an_album_that_ends_in_hr_is_a_folder_like_any_other(tmp_path):
+    save_all(tmp_path, "alps_HR/a.png", "sea/b.png")
+    assert list(found(tmp_path)) == ["a", "b"]
+
+
+def test_lr_images_of_another_kind_are_not_taken_for_hr(tmp_path):
+    save_all(tmp_path, "DIV2K_train_HR/a.png", "DIV2K_train_LR_unknown/X2/ax2.png")
+    assert found(tmp_path) == {"a": ("DIV2K_train_HR/a.png", None)}
+
+
+def test_several_sets_in_one_folder_are_an_error(tmp_path):
+    save_all(tmp_path, "DIV2K_train_HR/a.png", "DIV2K_train_LR_bicubic/X2/ax2.png")
+    save_all(tmp_path, "DIV2K_valid_HR/b.png")
+    with pytest.raises(InputError, match=r"DIV2K_train_HR, DIV2K_valid_HR; .* one"):
+        find_benchmark(tmp_path, scale=2)
+    assert list(found(tmp_path / "DIV2K_train_HR")) == ["a"]
 
 
 @pytest.mark.parametrize("name", ["image_SRF_4/a_SRF_4_HR.png", "HR/x4/a.png"])

@@ -1,14 +1,17 @@
 """Training crops, read off images whose pixels hold their own coordinates."""
 
 import itertools
-import subprocess
-import sys
+import json
+import signal
+from collections import Counter
 
 import numpy as np
 import pytest
+from networks import run, save_pictures, start
 
-from ignn_jax.data.pipeline import Pair, make_pairs, train_batches
-from ignn_jax.data.sources import load_images
+from ignn_jax.data.pairs import Pair
+from ignn_jax.data.pipeline import train_batches
+from ignn_jax.data.training import load_set
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 
@@ -22,6 +25,7 @@ def _coordinates(height, width, index):
 def _pairs(scale=2, count=5, height=20, width=24):
     return [
         Pair(
+            f"{i}",
             _coordinates(height, width, i),
             _coordinates(height * scale, width * scale, i),
         )
@@ -103,7 +107,7 @@ def test_channel_shuffle_orders_the_channels_of_a_crop_alike_in_lr_and_hr():
 
 
 def test_crops_of_photographs_are_the_bicubic_of_their_hr():
-    pairs = make_pairs([load_images("photos").images[1]], scale=2)
+    pairs = load_set("photos", scale=2).pairs[1:2]
     for lr, hr in _crops(_take(8, pairs, lr_patch=32)):
         again = imresize(np.ascontiguousarray(hr), scale=0.5)
         inside = np.s_[2:-2, 2:-2]  # where the kernel stays within the crop
@@ -118,6 +122,23 @@ def test_every_epoch_shows_each_image_once_in_a_new_order():
     epochs = [tuple(images[i : i + 5]) for i in range(0, 200, 5)]
     assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
     assert len(set(epochs)) > 20
+
+
+def test_weights_are_how_often_an_image_is_drawn_in_an_epoch():
+    weights = [1, 3, 2, 1, 1]
+    pairs = [
+        pair._replace(weight=weight)
+        for pair, weight in zip(_pairs(), weights, strict=True)
+    ]
+    images = [int(lr[0, 0, 2]) for lr, _ in _crops(_take(40, pairs))]
+    epochs = [tuple(images[i : i + 8]) for i in range(0, 160, 8)]
+    for epoch in epochs:
+        assert Counter(epoch) == Counter(dict(enumerate(weights)))
+    assert len(set(epochs)) > 15
+    # Equal weights of 1 change nothing: `permutation` of a number and of its range.
+    order = np.random.default_rng((3, 0)).permutation(5)
+    first = [int(lr[0, 0, 2]) for lr, _ in _crops(_take(2))][:5]
+    assert first == order.tolist()
 
 
 def test_a_batch_may_be_larger_than_the_set():
@@ -177,18 +198,53 @@ def test_batches_are_copies():
     np.testing.assert_array_equal(pairs[0].hr, _coordinates(14, 14, 0))
 
 
-def test_process_exits_with_batches_in_flight():
-    program = """
+STREAM = """
+import hashlib, sys
 import numpy as np
-from ignn_jax.data.pipeline import Pair, train_batches
-pair = Pair(np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128, 3), np.uint8))
-batches = train_batches([pair], lr_patch=60, scale=2, batch_size=16, seed=0,
-                        num_threads=2, prefetch=16)
-next(batches)
-raise SystemExit(7)
+from ignn_jax.data.pairs import Pair
+from ignn_jax.data.pipeline import train_batches
+
+rng = np.random.default_rng(0)
+pairs = [
+    Pair(str(n), *(rng.integers(0, 256, (k * 64, k * 70, 3), np.uint8) for k in (1, 2)))
+    for n in range(5)
+]
+first, last = map(int, sys.argv[1:])
+batches = train_batches(
+    pairs, lr_patch=60, scale=2, batch_size=4, seed=1, start_step=first, num_threads=2
+)
+for step in range(first, last):
+    batch = next(batches)
+    digest = hashlib.sha256(batch["lr"].tobytes() + batch["hr"].tobytes())
+    print(step, digest.hexdigest(), flush=True)
+raise SystemExit(7)  # with batches in flight
 """
-    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
-    assert done.returncode == 7
+
+
+def test_a_stream_killed_goes_on_bit_for_bit():
+    whole = run("-c", STREAM, 0, 60)
+    assert whole.returncode == 7
+    process = start("-c", STREAM, 0, 10**9)
+    lines = [process.stdout.readline() for _ in range(23)]
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    rest = run("-c", STREAM, len(lines), 60)
+    assert "".join(lines) + rest.stdout == whole.stdout
+
+
+def test_the_benchmark_measures_and_writes_what_it_measured_on(tmp_path):
+    folder = save_pictures(tmp_path / "images", side=128)
+    options = ["--seconds", 0.1, "--repeats", 2, "--json", tmp_path / "speed.json"]
+    done = run("-m", "benchmarks.pipeline", "--data", f"folder:{folder}", *options)
+    assert done.returncode == 0, done.stderr
+    assert "| ignn_jax.data.pipeline | " in done.stdout
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert result["images"] == 3
+    for rates in result["crops_per_second"].values():
+        assert len(rates) == 2
+        assert min(rates) > 0
+    assert {"date", "processor", "cores", "python", "grain"} <= result["machine"].keys()
 
 
 @pytest.mark.parametrize(
@@ -203,23 +259,3 @@ raise SystemExit(7)
 def test_bad_settings_are_named(change, message):
     with pytest.raises(InputError, match=message):
         _take(1, **change)
-
-
-def test_make_pairs_cuts_to_the_scale_and_resizes_the_whole_image():
-    rng = np.random.default_rng(0)
-    images = [
-        rng.integers(0, 256, shape, dtype=np.uint8)
-        for shape in [(31, 44, 3), (12, 9, 3), (3, 3, 3)]
-    ]
-    pairs = make_pairs(images, scale=3)
-    assert [p.hr.shape for p in pairs] == [(30, 42, 3), (12, 9, 3), (3, 3, 3)]
-    for image, (lr, hr) in zip(images, pairs, strict=True):
-        assert lr.dtype == np.uint8
-        assert np.shares_memory(hr, image)
-        np.testing.assert_array_equal(hr, image[: hr.shape[0], : hr.shape[1]])
-        np.testing.assert_array_equal(lr, imresize(hr, scale=1 / 3))
-
-
-def test_make_pairs_refuses_an_image_under_the_scale():
-    with pytest.raises(ValueError, match="1 x 5 has no LR at x2"):
-        make_pairs([np.zeros((1, 5, 3), np.uint8)], scale=2)

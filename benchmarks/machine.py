@@ -1,0 +1,37 @@
+"""What a measurement was made on, to be written beside its numbers."""
+
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+
+def describe_machine(*packages: str) -> dict[str, str]:
+    """Date, processor, cores that this process may use, memory and versions.
+
+    Args:
+      packages: whose versions matter.
+
+    Returns:
+      Names and values, for a table or JSON.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{memory:.0f} GiB",
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,124 @@
+"""Crops a second through the whole training pipeline, from the cache of decoded images.
+
+python -m benchmarks.pipeline [--data SOURCE] [--json FILE]
+
+Beside it, the same crops cut by a plain NumPy loop in the same process: what the images
+in memory allow, without order, seeds, threads or batches that can be resumed.
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.machine import describe_machine
+from ignn_jax.data.pairs import Pair, drop_small
+from ignn_jax.data.pipeline import train_batches
+from ignn_jax.data.training import load_set
+
+LR_PATCH, SCALE, BATCH = 60, 2, 16
+# Of the images that are made where none are given: DIV2K's.
+COUNT, SIZE = 40, (2040, 1356)
+
+
+def numpy_batches(pairs: list[Pair]) -> Iterator[dict[str, np.ndarray]]:
+    """Random crops, flipped and rotated, in the fewest lines."""
+    rng = np.random.default_rng(0)
+    while True:
+        crops = []
+        for _ in range(BATCH):
+            pair = pairs[rng.integers(len(pairs))]
+            height, width, _ = pair.lr.shape
+            top = rng.integers(height - LR_PATCH + 1)
+            left = rng.integers(width - LR_PATCH + 1)
+            flip, turns = rng.integers(2), rng.integers(4)
+
+            def cut(image, factor, top=top, left=left, flip=flip, turns=turns):
+                top, left, side = (factor * n for n in (top, left, LR_PATCH))
+                crop = image[top : top + side, left : left + side]
+                return np.rot90(crop[::-1] if flip else crop, turns)
+
+            crops.append((cut(pair.lr, 1), cut(pair.hr, SCALE)))
+        lr, hr = zip(*crops, strict=True)
+        yield {"lr": np.stack(lr), "hr": np.stack(hr)}
+
+
+def crops_per_second(
+    batches: Iterator[dict[str, np.ndarray]], *, seconds: float, repeats: int
+) -> list[float]:
+    """One rate for each repeat, each over so many seconds, after a warm-up as long."""
+    rates = []
+    for _ in range(repeats + 1):
+        start, count = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            next(batches)
+            count += BATCH
+        rates.append(count / elapsed)
+    return rates[1:]
+
+
+def make_images(folder: pathlib.Path) -> str:
+    """Writes smooth noise as PNG files of DIV2K's size; returns their spec."""
+    for n in range(COUNT):
+        coarse = np.random.default_rng(n).integers(0, 256, (34, 51, 3), np.uint8)
+        image = Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC)
+        image.save(folder / f"{n}.png", compress_level=1)
+    return f"folder:{folder}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", metavar="SOURCE", help="as data.train")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+
+    with contextlib.ExitStack() as stack:
+        cache, spec = "", args.data
+        if not spec:
+            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            (folder / "images").mkdir()
+            cache, spec = str(folder / "cache"), make_images(folder / "images")
+        start = time.perf_counter()
+        images = load_set(spec, scale=SCALE, cache=cache)
+        pairs = drop_small(images, LR_PATCH * SCALE).pairs
+        loading = time.perf_counter() - start
+        options = {"seconds": args.seconds, "repeats": args.repeats}
+        whole = train_batches(
+            pairs, lr_patch=LR_PATCH, scale=SCALE, batch_size=BATCH, seed=0
+        )
+        rates = {
+            "ignn_jax.data.pipeline": crops_per_second(whole, **options),
+            "plain NumPy": crops_per_second(numpy_batches(pairs), **options),
+        }
+
+    sizes = f"{LR_PATCH} x {LR_PATCH} + {LR_PATCH * SCALE} x {LR_PATCH * SCALE}"
+    machine = describe_machine("grain", "numpy", "pillow")
+    data = args.data or "smooth noise"
+    print(f"\n{len(pairs)} images of {data}, batches of {BATCH}\n")
+    print(f"| {sizes} crops a second | median | lowest | highest |\n|---|---|---|---|")
+    for name, values in rates.items():
+        numbers = (statistics.median(values), min(values), max(values))
+        print(f"| {name} | " + " | ".join(f"{n:,.0f}" for n in numbers) + " |")
+    print("\n" + ", ".join(f"{name} {value}" for name, value in machine.items()))
+    if args.json:
+        result = {
+            "data": data,
+            "images": len(pairs),
+            "loading_seconds": loading,
+            "crops_per_second": rates,
+            "machine": machine,
+        }
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

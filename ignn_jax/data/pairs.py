@@ -1,0 +1,125 @@
+"""Training images at both resolutions, and what is done to sets of them.
+
+Arrays are uint8, channels last, RGB in [0, 255]; HR is `scale` times LR.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ignn_jax.errors import InputError
+
+
+class Pair(NamedTuple):
+    """An image at both resolutions, most often mapped from the cache and read-only.
+
+    Attributes:
+      name: unique in its set.
+      lr: uint8 [H, W, 3].
+      hr: uint8 [H * scale, W * scale, 3].
+      origin: where LR comes from: "given", "given, cut" or "made".
+      weight: how often it is drawn, in parts of the set's sum.
+    """
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+    origin: str = "made"
+    weight: int = 1
+
+
+class PairSet(NamedTuple):
+    """A set of images, and what could not be used.
+
+    Attributes:
+      pairs: the images.
+      left_out: (name, reason) of every image that was found and is not used.
+    """
+
+    pairs: list[Pair]
+    left_out: list[tuple[str, str]] = []  # noqa: RUF012  (never changed)
+
+
+def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
+    """Splits off an evenly spaced part, the same one each time.
+
+    Args:
+      images: at least two.
+      fraction: the part to hold out, in (0, 1): 0.1 takes every tenth image, from the
+        middle of its ten. At least one image goes to either side.
+
+    Returns:
+      (the rest with the `left_out` of `images`, the part held out).
+
+    Raises:
+      InputError: there is only one image.
+    """
+    total = len(images.pairs)
+    if total < 2:
+        raise InputError(
+            "one image cannot be split into training and validation; "
+            "add images, or set data.validation to another source"
+        )
+    count = min(max(round(total * fraction), 1), total - 1)
+    held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
+    rest = [pair for i, pair in enumerate(images.pairs) if i not in held_out]
+    return (
+        images._replace(pairs=rest),
+        PairSet([images.pairs[i] for i in sorted(held_out)]),
+    )
+
+
+def drop_small(images: PairSet, side: int) -> PairSet:
+    """Leaves out the images that are lower or narrower than `side` HR pixels.
+
+    Args:
+      images: any.
+      side: the smallest height and width to keep: for training, the HR patch's side.
+
+    Returns:
+      The others, at least one, the small ones named in `left_out`.
+
+    Raises:
+      InputError: every image is smaller.
+    """
+    large = _leave_out(
+        images,
+        lambda pair: min(pair.hr.shape[:2]) < side,
+        f"is smaller than {side} x {side}",
+    )
+    if not large.pairs:
+        raise InputError(
+            f"each of the {len(images.pairs)} images is smaller than {side} x {side}; "
+            "give larger images or lower data.lr_patch"
+        )
+    return large
+
+
+def drop_equal(images: PairSet, others: Sequence[Pair]) -> PairSet:
+    """Leaves out the images that are equal, pixel by pixel, to one of the others."""
+    # The middle row tells most apart: to compare 800 files in whole takes a while.
+    by_row: dict[bytes, list[np.ndarray]] = {}
+    for pair in others:
+        by_row.setdefault(_middle_row(pair), []).append(pair.hr)
+    return _leave_out(
+        images,
+        lambda pair: any(
+            np.array_equal(pair.hr, other)
+            for other in by_row.get(_middle_row(pair), [])
+        ),
+        "is in the validation set",
+    )
+
+
+def _middle_row(pair: Pair) -> bytes:
+    return pair.hr[len(pair.hr) // 2].tobytes()
+
+
+def _leave_out(
+    images: PairSet, unwanted: Callable[[Pair], bool], reason: str
+) -> PairSet:
+    kept, dropped = [], []
+    for pair in images.pairs:
+        (dropped if unwanted(pair) else kept).append(pair)
+    return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])

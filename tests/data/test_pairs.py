@@ -1,0 +1,134 @@
+"""What is left out and why, and training kept apart from validation."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ignn_jax.data.pairs import Pair, PairSet, drop_equal, drop_small, hold_out
+from ignn_jax.data.pipeline import train_batches
+from ignn_jax.data.training import load_set, load_train_and_validation
+from ignn_jax.errors import InputError
+
+
+def _pair(name, value, height=4, width=5):
+    hr = np.full((2 * height, 2 * width, 3), value, np.uint8)
+    return Pair(name, hr[::2, ::2], hr)
+
+
+def _pair_set(count):
+    pairs = [_pair(f"{i}.png", i) for i in range(count)]
+    return PairSet(pairs, [("bad.png", "truncated")])
+
+
+def _names(images):
+    return [pair.name for pair in images.pairs]
+
+
+def _folder(path, values):
+    path.mkdir(parents=True)
+    for value in values:
+        pixels = np.random.default_rng(value).integers(0, 256, (40, 48, 3), np.uint8)
+        Image.fromarray(pixels).save(path / f"{value}.png")
+    return f"folder:{path}"
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "expected"),
+    [
+        (40, 0.1, [5, 15, 25, 35]),
+        (8, 0.5, [1, 3, 5, 7]),
+        (5, 0.1, [2]),
+        (2, 0.01, [1]),
+        (3, 0.99, [0, 2]),
+    ],
+)
+def test_hold_out_is_evenly_spaced(count, fraction, expected):
+    images = _pair_set(count)
+    train, held_out = hold_out(images, fraction)
+    assert _names(held_out) == [f"{i}.png" for i in expected]
+    assert sorted(_names(train) + _names(held_out)) == sorted(_names(images))
+    assert train.left_out == images.left_out
+    assert held_out.left_out == []
+
+
+def test_hold_out_of_one_image_is_refused():
+    with pytest.raises(InputError, match="one image cannot be split"):
+        hold_out(_pair_set(1), 0.5)
+
+
+def test_drop_small_names_what_it_drops():
+    images = PairSet(
+        [_pair("tall", 0, 9, 7), _pair("square", 0, 8, 8), _pair("wide", 0, 7, 9)],
+        [("bad", "truncated")],
+    )
+    kept = drop_small(images, 16)
+    assert _names(kept) == ["square"]
+    assert kept.left_out == [
+        ("bad", "truncated"),
+        ("tall", "is smaller than 16 x 16"),
+        ("wide", "is smaller than 16 x 16"),
+    ]
+    with pytest.raises(InputError, match=r"each of the 3 images.*data\.lr_patch"):
+        drop_small(images, 20)
+
+
+def test_drop_equal_compares_every_pixel():
+    one, twin, near = _pair("one", 9), _pair("twin", 9), _pair("near", 9)
+    near.hr[0, 0, 0] = 8  # but for this, and in the same middle row
+    turned = _pair("turned", 9, 5, 4)
+    kept = drop_equal(PairSet([twin, near, turned]), [one])
+    assert _names(kept) == ["near", "turned"]
+    assert kept.left_out == [("twin", "is in the validation set")]
+
+
+def test_split_holds_out_of_the_training_set():
+    train, validation = load_train_and_validation(
+        "photos", "split:0.1", scale=2, lr_patch=60
+    )
+    assert _names(validation) == ["coffee.png"]
+    assert len(train.pairs) == 4
+    assert "coffee.png" not in _names(train)
+
+
+def test_validation_images_are_never_trained_on(tmp_path):
+    train_spec = _folder(tmp_path / "train", [1, 2, 3])
+    validation_spec = _folder(tmp_path / "validation", [2, 9])
+    # The same pixels in another file.
+    png = tmp_path / "validation" / "2.png"
+    Image.open(png).save(png.with_name("renamed.bmp"))
+    png.unlink()
+    train, validation = load_train_and_validation(
+        train_spec, validation_spec, scale=2, lr_patch=8
+    )
+    assert _names(train) == ["1.png", "3.png"]
+    assert train.left_out == [("2.png", "is in the validation set")]
+    assert _names(validation) == ["9.png", "renamed.bmp"]
+    with pytest.raises(InputError, match=r"every image is in data\.validation"):
+        load_train_and_validation(train_spec, train_spec, scale=2, lr_patch=8)
+
+
+@pytest.mark.parametrize("validation", ["split:", "split:x", "split:0", "split:1"])
+def test_bad_fraction_is_refused(validation):
+    with pytest.raises(InputError, match="fraction between 0 and 1"):
+        load_train_and_validation("photos", validation, scale=2, lr_patch=8)
+
+
+def test_a_source_of_damaged_files_is_refused(tmp_path):
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(InputError, match=r"no usable image.*empty\.png: not an image"):
+        load_set(f"folder:{tmp_path}", scale=2)
+
+
+def test_the_training_sets_go_together(tmp_path, images):
+    for name in ("bsds400", "sunhays80"):
+        (tmp_path / name).mkdir()
+        for path in sorted((images / "train" / name).iterdir())[:6]:
+            (tmp_path / name / path.name).symlink_to(path)
+    spec = f"folder:{tmp_path}/bsds400*2,folder:{tmp_path}/sunhays80"
+    train, validation = load_train_and_validation(
+        spec, "split:0.2", scale=2, lr_patch=60
+    )
+    assert train.left_out == []
+    assert [pair.weight for pair in train.pairs + validation.pairs].count(2) == 6
+    batch = next(train_batches(train.pairs, lr_patch=60, scale=2, batch_size=4, seed=0))
+    assert batch["hr"].shape == (4, 120, 120, 3)
