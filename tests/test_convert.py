@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from networks import random_variables
 
-from ignn_jax.convert import ignn_from_torch
+from ignn_jax.convert import edsr_from_torch, ignn_from_torch, is_edsr
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 SCALES = {"x2_windowed_odd": 2, "x3_full_search": 3, "x4_windowed": 4}
@@ -139,3 +139,68 @@ def test_another_scale_is_refused():
 
 def test_no_weights_at_all_are_refused():
     assert "head.0.weight is missing" in refusal({})
+
+
+# EDSR
+
+
+def edsr_state_dict(scale, features=4, blocks=2):
+    """As the authors' implementation names and shapes it."""
+    rng = np.random.default_rng(scale)
+    shapes = {"head.0": (features, 3)}
+    for n in range(blocks):
+        shapes |= {f"body.{n}.body.{i}": (features, features) for i in (0, 2)}
+    shapes[f"body.{blocks}"] = (features, features)
+    upsampling = {2: {0: 4}, 3: {0: 9}, 4: {0: 4, 2: 4}}[scale]
+    for n, factor in upsampling.items():
+        shapes[f"tail.0.{n}"] = (factor * features, features)
+    shapes["tail.1"] = (3, features)
+    weights = {}
+    for name, (out, into) in shapes.items():
+        weights[f"{name}.weight"] = rng.normal(0, 0.2, (out, into, 3, 3))
+        weights[f"{name}.bias"] = rng.normal(0, 0.2, out)
+    for name in ("sub_mean", "add_mean"):
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = np.zeros((3, 3)), [0] * 3
+    return weights
+
+
+def edsr_in_numpy(weights, lr, scale, blocks=2):
+    """The authors' forward pass, residual scale 1, in their layout: [3, H, W]."""
+
+    def conv(x, name):
+        x = np.pad(x, [(0, 0), (1, 1), (1, 1)])
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+        y = np.einsum("ihwkl,oikl->ohw", windows, weights[f"{name}.weight"])
+        return y + weights[f"{name}.bias"][:, None, None]
+
+    def pixel_shuffle(x, s):
+        c, height, width = x.shape[0] // s**2, *x.shape[1:]
+        x = x.reshape(c, s, s, height, width).transpose(0, 3, 1, 4, 2)
+        return x.reshape(c, height * s, width * s)
+
+    mean = 255 * np.array([0.4488, 0.4371, 0.4040])[:, None, None]
+    head = x = conv(lr - mean, "head.0")
+    for n in range(blocks):
+        y = np.maximum(conv(x, f"body.{n}.body.0"), 0)
+        x = x + conv(y, f"body.{n}.body.2")
+    x = conv(x, f"body.{blocks}") + head
+    for n, s in {2: [(0, 2)], 3: [(0, 3)], 4: [(0, 2), (2, 2)]}[scale]:
+        x = pixel_shuffle(conv(x, f"tail.0.{n}"), s)
+    return conv(x, "tail.1") + mean
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_an_edsr_computes_what_it_did(scale):
+    weights = edsr_state_dict(scale)
+    assert is_edsr(weights)
+    assert not is_edsr(reference())
+    model, variables = edsr_from_torch(weights, scale=scale)
+    lr = np.random.default_rng(0).uniform(0, 255, (3, 5, 7))
+    theirs = edsr_in_numpy(weights, lr, scale)
+    ours = model.apply(variables, lr.transpose(1, 2, 0)[None].astype(np.float32))
+    np.testing.assert_allclose(ours[0].transpose(2, 0, 1), theirs, rtol=1e-4, atol=1e-2)
+
+
+def test_an_edsr_of_another_scale_is_refused():
+    with pytest.raises(ValueError, match=r"not the weights of an x4 EDSR: tail\.0\.2"):
+        edsr_from_torch(edsr_state_dict(2), scale=4)
