@@ -33,19 +33,26 @@ def get_config() -> ConfigDict:
     graph.window_center = "centered"  # or "reference"
 
     config.data = ConfigDict()
-    config.data.train = "photos"  # or "folder:PATH"
+    config.data.train = "photos"  # or "folder:PATH", "tfds:div2k/bicubic_x2"; a list
     config.data.validation = "split:0.1"  # of the training images; or a source
     config.data.lr_patch = 60
     config.data.channel_shuffle = False  # for sets of few colors
+    config.data.cache = ""  # folder of decoded images; "": the user's cache folder
 
     config.train = ConfigDict()
     config.train.steps = 800_000
     config.train.batch_size = 4  # over all devices
+    config.train.accumulate = 1  # parts that a device takes its share of a batch in
+    config.train.ema = 0.0  # decay of the parameters' moving average; 0 for none
+    config.train.max_skipped = 100  # updates in a row that are not finite, to stop at
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-4
+    config.optimizer.schedule = "step"  # or "cosine", to 0 at train.steps
     config.optimizer.decay_every = 200_000
     config.optimizer.decay_factor = 0.5
+    config.optimizer.warmup = 0  # steps
+    config.optimizer.clip = 0.0  # largest norm of the gradient; 0 for any
 
     config.init = ConfigDict()
     config.init.backbone = ""  # weights of a trained EDSR, or a run's workdir
@@ -53,7 +60,10 @@ def get_config() -> ConfigDict:
 
     config.checkpoint = ConfigDict()
     config.checkpoint.every = 1000
-    config.checkpoint.keep = 3
+    config.checkpoint.keep = 3  # the last ones, and the best beside them
+
+    config.log = ConfigDict()
+    config.log.every = 100
 
     config.eval = ConfigDict()
     config.eval.every = 5000

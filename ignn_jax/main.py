@@ -1,5 +1,6 @@
 """Trains: python -m ignn_jax.main --config=configs/x2.py --workdir=runs/x2"""
 
+import os
 import pathlib
 import sys
 
@@ -14,6 +15,17 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Where the run is kept; a run that is there goes on."
 )
+_ALLOW_CHANGES = flags.DEFINE_bool(
+    "allow_changes", False, "Go on with a run although the config has changed."
+)
+_PROFILE = flags.DEFINE_bool(
+    "profile", False, "Write a trace of a few steps to WORKDIR/profile."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, where a run has several processes."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many there are.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
 
 
 def _parse_flags(argv):
@@ -21,6 +33,8 @@ def _parse_flags(argv):
         rest = flags.FLAGS(argv)
         if _CONFIG.value:
             _CONFIG.value.keys()  # raises what went wrong when the file was loaded
+    except SyntaxError as e:
+        _refuse(f"{e.filename}, line {e.lineno}: {e.msg}")
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
         _refuse(_reason(e))
     if rest[1:]:
@@ -45,11 +59,23 @@ def _refuse(message):
 
 
 def main(_) -> None:
-    from ignn_jax.train import train  # after the flags, which may be wrong
+    # After the flags, which may be wrong.
+    import jax
+
+    from ignn_jax import parallel
+    from ignn_jax.train import train
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells a novel
     try:
-        train(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+        parallel.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        if jax.process_index() > 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process tells
+        train(
+            _CONFIG.value,
+            pathlib.Path(_WORKDIR.value),
+            allow_changes=_ALLOW_CHANGES.value,
+            profile=_PROFILE.value,
+        )
     except InputError as error:
         _refuse(str(error))
 

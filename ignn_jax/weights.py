@@ -22,8 +22,8 @@ from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19, VGG19_SHAPES
 from ignn_jax.models.factory import create_model, model_settings
 
-# The file that a training run keeps up to date in its workdir.
-FILENAME = "weights.safetensors"
+# What a training run keeps up to date in its workdir: the last, and the best.
+FILENAME, BEST_FILENAME = "weights.safetensors", "best.safetensors"
 
 _HEADER = "ignn_jax"
 

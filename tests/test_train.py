@@ -12,29 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
-from networks import finish, run, save_pictures, start
+from networks import finish, run, save_pictures
+from training import TINY, begin, devices, leftovers, metrics, succeeded
 
 from configs import light_x2
 from ignn_jax.checkpoint import Checkpoints
 from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19_SHAPES
-from ignn_jax.train import adam_with_step_decay, take_backbone, train
-from ignn_jax.weights import FILENAME, load_weights
+from ignn_jax.train import take_backbone, train
+from ignn_jax.weights import BEST_FILENAME, FILENAME, load_weights
 
-TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "NPROC": "8"}
-
-TINY = {
-    "data.validation": "split:0.34",
-    "data.lr_patch": 12,
-    "train.batch_size": 2,
-    "model.features": 4,
-    "model.num_blocks": 2,
-    "model.graph.position": 1,
-    "model.graph.neighbors": 2,
-    "model.graph.window": 4,
-    "model.graph.den": "aggregated",  # compiles in half the time
-    "eval.tile": 0,
-}
 LEARNING = {
     "model.name": "edsr",
     "model.features": 8,
@@ -42,14 +29,14 @@ LEARNING = {
     "train.batch_size": 4,
     "optimizer.learning_rate": 3e-3,
     "eval.every": 20,
-    "checkpoint.every": 25,
+    "checkpoint.every": 20,
 }
 RESUMED = {"train.steps": 240, "checkpoint.every": 40, "eval.every": 60}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three pictures, VGG19 weights, and what the processes compile."""
+    """Three pictures and VGG19 weights."""
     folder = tmp_path_factory.mktemp("train")
     save_pictures(folder / "pictures")
     rng = np.random.default_rng(0)
@@ -59,33 +46,6 @@ def folder(tmp_path_factory):
         arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
     np.savez(folder / "vgg19.npz", **arrays)
     return folder
-
-
-@pytest.fixture(scope="module")
-def begin(folder):
-    """Starts the program on a workdir, with what differs from TINY."""
-
-    def begin(name, changes, **environment):
-        keys = {"data.train": f"folder:{folder / 'pictures'}", **TINY, **changes}
-        return start(
-            "-m",
-            "ignn_jax.main",
-            "--config=configs/light_x2.py",
-            f"--workdir={folder / name}",
-            *(f"--config.{key}={value}" for key, value in keys.items()),
-            JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
-            JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
-            JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
-            **environment,
-        )
-
-    return begin
-
-
-def succeeded(process):
-    done = finish(process)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def kill_after_checkpoint(process, workdir):
@@ -100,15 +60,6 @@ def kill_after_checkpoint(process, workdir):
     return Checkpoints(workdir, 3).latest
 
 
-def metrics(workdir):
-    return [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
-
-
-def leftovers(workdir):
-    names = [path.name for path in workdir.rglob("*")]
-    return [name for name in names if re.search(r"tmp|\.part$", name)]
-
-
 def flat_weights(workdir):
     _, variables, _ = load_weights(workdir)
     return flax.traverse_util.flatten_dict(variables, sep="/")
@@ -118,16 +69,17 @@ def flat_weights(workdir):
 
 
 @pytest.fixture(scope="module")
-def resumed(folder, begin):
+def resumed(folder):
     """Outputs of an uninterrupted run, and of one that was killed and went on."""
     changes = {**RESUMED, "init.vgg19": folder / "vgg19.npz"}
-    whole = succeeded(begin("whole", changes))  # first: the others find it compiled
-    killed = begin("killed", changes)
+    # First, alone: the others find it compiled.
+    whole = succeeded(begin(folder, "whole", changes))
+    killed = begin(folder, "killed", changes)
     step = kill_after_checkpoint(killed, folder / "killed")
     # As if it had been killed while it wrote these.
     (folder / "killed" / "checkpoints" / "40000.orbax-checkpoint-tmp").mkdir()
     (folder / "killed" / f".{FILENAME}.tmp").write_bytes(b"half")
-    return whole, succeeded(begin("killed", changes)), step
+    return whole, succeeded(begin(folder, "killed", changes)), step
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(folder, resumed):
@@ -136,20 +88,23 @@ def test_a_killed_run_goes_on_to_the_same_weights(folder, resumed):
     assert f"Resuming from step {step}\n" in output
     whole, killed = folder / "whole", folder / "killed"
     assert (killed / FILENAME).read_bytes() == (whole / FILENAME).read_bytes()
-    assert metrics(killed)[-1]["psnr"] == metrics(whole)[-1]["psnr"]
+    assert metrics(killed, "psnr") == metrics(whole, "psnr")
 
 
 def test_a_resumed_run_tells_each_step_once(folder, resumed):
     for name in ("whole", "killed"):
-        steps = [row["step"] for row in metrics(folder / name)]
+        steps = [row["step"] for row in metrics(folder / name, "psnr")]
         assert steps == list(range(0, 241, 60))
+        steps = [row["step"] for row in metrics(folder / name, "loss")]
+        assert steps == list(range(20, 241, 20))
 
 
 def test_a_resumed_run_leaves_nothing_half_written(folder, resumed):
     assert not leftovers(folder / "whole")
     assert not leftovers(folder / "killed")
+    best = max(metrics(folder / "killed", "psnr")[1:], key=lambda row: row["psnr"])
     checkpoints = {path.name for path in (folder / "killed" / "checkpoints").iterdir()}
-    assert checkpoints == {"160", "200", "240"}
+    assert checkpoints == {"180", "200", "240", str(best["step"])}
 
 
 def test_the_embedding_is_vgg19_where_weights_are_given(folder, resumed):
@@ -162,15 +117,21 @@ def test_the_embedding_is_vgg19_where_weights_are_given(folder, resumed):
             np.testing.assert_array_equal(weights[f"vgg19/embedding/{name}"], array)
 
 
-def test_the_embedding_stays_what_the_checkpoint_was_trained_with(
-    folder, begin, resumed
-):
+def test_the_embedding_stays_what_the_checkpoint_was_trained_with(folder, resumed):
     """Without init.vgg19 "auto" would be "backbone" in a new run."""
-    output = succeeded(begin("killed", {**RESUMED, "train.steps": 242}))
+    longer = {**RESUMED, "train.steps": 242}
+    refused = finish(begin(folder, "killed", longer))
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "ignn_jax: this --workdir holds a run of another config: init.vgg19= "
+        f"(was {folder / 'vgg19.npz'}), train.steps=242 (was 240); add "
+        "--allow_changes to go on with the new one, or give another --workdir\n"
+    )
+    output = succeeded(begin(folder, "killed", longer, "--allow_changes"))
     assert "model.graph.embedding=auto: vgg19\n" in output
     assert "Resuming from step 240\n" in output
     assert embeddings(folder / "killed") == ["vgg19"] * 3
-    assert metrics(folder / "killed")[-1]["step"] == 242
+    assert metrics(folder / "killed", "psnr")[-1]["step"] == 242
 
 
 def embeddings(workdir):
@@ -186,11 +147,12 @@ def test_another_network_in_the_workdir_is_refused(folder, resumed):
     config = tiny_config(folder)
     config.model.features = 8
     with pytest.raises(InputError) as error:
-        train(config, folder / "killed")
-    assert str(error.value) == (
-        "model.features=8, but this --workdir holds a run with model.features=4; "
-        "give another --workdir"
+        train(config, folder / "killed", allow_changes=True)
+    assert str(error.value).startswith(
+        "this --workdir holds a run of another network: "
     )
+    assert " model.features=8 (was 4), " in str(error.value)
+    assert str(error.value).endswith("; give another --workdir")
     after = {path: path.stat().st_mtime_ns for path in (folder / "killed").rglob("*")}
     assert after == before
 
@@ -199,17 +161,20 @@ def test_another_network_in_the_workdir_is_refused(folder, resumed):
 
 
 @pytest.fixture(scope="module")
-def learned(folder, begin):
+def learned(folder):
     """Outputs of the same run on one device and on two."""
-    one, two = begin("one", LEARNING), begin("two", LEARNING, **TWO_DEVICES)
+    one, two = (
+        begin(folder, "one", LEARNING),
+        begin(folder, "two", LEARNING, **devices(2)),
+    )
     return succeeded(one), succeeded(two)
 
 
 def test_it_learns(folder, learned):
-    rows = metrics(folder / "one")
+    rows = metrics(folder / "one", "psnr")
     assert [row["step"] for row in rows] == [0, 20, 40, 60]
-    losses = [row["loss"] for row in rows[1:]]
-    assert rows[0]["loss"] is None
+    losses = [row["loss"] for row in metrics(folder / "one", "loss")]
+    assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.8 * losses[0]
     assert rows[-1]["psnr"] > rows[0]["psnr"] + 1
@@ -219,11 +184,13 @@ def test_it_learns(folder, learned):
 
 def test_it_leaves_what_it_promises(folder, learned):
     assert {path.name for path in (folder / "one").iterdir()} == {
+        BEST_FILENAME,
         "checkpoints",
         "comparison.png",
         "config.json",
         "metrics.jsonl",
         "report.html",
+        "tensorboard",
         FILENAME,
     }
     _, _, header = load_weights(folder / "one")
@@ -232,7 +199,7 @@ def test_it_leaves_what_it_promises(folder, learned):
 
 def test_two_devices_train_as_one(folder, learned):
     one, two = (
-        [row["loss"] for row in metrics(folder / n)[1:]] for n in ("one", "two")
+        [row["loss"] for row in metrics(folder / n, "loss")] for n in ("one", "two")
     )
     assert one == pytest.approx(two, rel=1e-5)
     one, two = flat_weights(folder / "one"), flat_weights(folder / "two")
@@ -245,10 +212,11 @@ def test_two_devices_train_as_one(folder, learned):
 
 
 @pytest.fixture(scope="module")
-def from_edsr(folder, begin, learned):
+def from_edsr(folder, learned):
     """The output of an IGNN's first step, at a rate of 0, from the EDSR above."""
     return succeeded(
         begin(
+            folder,
             "from_edsr",
             {
                 **LEARNING,
@@ -268,7 +236,8 @@ def test_the_backbone_is_taken_from_an_edsr(folder, from_edsr):
         np.testing.assert_array_equal(ignn[name], array, err_msg=name)
     fresh = sorted(name.removeprefix("params/") for name in ignn.keys() - edsr.keys())
     assert fresh
-    assert f"not in it, so fresh: {fresh}\n" in from_edsr
+    taken = f"{len(edsr)} tensors taken; not in it, so fresh: {', '.join(fresh)}\n"
+    assert taken in from_edsr
 
 
 def test_the_embedding_is_the_backbone_without_vgg19(folder, from_edsr):
@@ -284,22 +253,6 @@ def test_only_parameters_of_the_same_shape_are_taken():
     assert jax.tree.map(np.shape, merged) == jax.tree.map(np.shape, ours)
     assert merged["a"]["kernel"].min() == 1
     assert merged["b"].max() == merged["c"].max() == 0
-
-
-# The schedule
-
-
-def test_the_rate_is_multiplied_at_each_boundary():
-    """Adam's step for a constant gradient of 1 is the learning rate."""
-    optimizer = adam_with_step_decay(0.8, decay_every=3, decay_factor=0.5)
-    params = jnp.zeros(())
-    state = optimizer.init(params)
-    rates = []
-    for _ in range(8):
-        with jax.numpy_dtype_promotion("standard"):  # Optax relies on it
-            update, state = optimizer.update(jnp.ones(()), state, params)
-        rates.append(-float(update))
-    assert rates == pytest.approx([0.8] * 3 + [0.4] * 3 + [0.2] * 2, rel=1e-4)
 
 
 # Mistakes
@@ -393,7 +346,7 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path):
         CONFIG,
         f"--workdir={tmp_path / 'run'}",
         "--config.train.batch_size=3",
-        **TWO_DEVICES,
+        **devices(2),
     )
     assert done.returncode == 2
     assert done.stderr == (
