@@ -95,8 +95,12 @@ def train_step(
         return jax.tree.map(jnp.add, total, found), None
 
     parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
-    zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
-    total, _ = jax.lax.scan(add, zeros, parts, unroll=not is_loop(accumulate))
+    total = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
+    if is_loop(accumulate):
+        total, _ = jax.lax.scan(add, total, parts)
+    else:  # nor a scan that is unrolled: of one part, it is a loop all the same
+        for n in range(accumulate):
+            total, _ = add(total, jax.tree.map(lambda x, n=n: x[n], parts))
     loss, gradients = parallel.average(jax.tree.map(lambda x: x / accumulate, total))
 
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)

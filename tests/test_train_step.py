@@ -123,3 +123,16 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
     healed, metrics = run(healed, batch(3), ema_decay=0.5)
     assert (metrics["skipped"], metrics["skipped_in_row"]) == (2, 0)
     assert params_of(healed)["w"] != before.params["w"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_no_convolution_is_in_a_loop_on_cpu(accumulate):
+    """There its gradient takes 20 times as long."""
+    model = EDSR(scale=2, features=4, num_blocks=1, residual_scale=1.0)
+    state, _ = start(model)
+    step = functools.partial(
+        train_step, model=model, optimizer=optax.sgd(RATE), accumulate=accumulate
+    )
+    lowered = parallel.parallelize(step).lower(state, parallel.split(batch()))
+    assert "convolution" in lowered.as_text()
+    assert "while" not in lowered.as_text()
