@@ -3,7 +3,6 @@
 Images are uint8 RGB [H, W, 3]. Printing is done here alone.
 """
 
-import functools
 import hashlib
 import importlib.metadata
 import pathlib
@@ -22,13 +21,9 @@ from ignn_jax.data.benchmarks import Benchmark, PairFiles, read_pair
 from ignn_jax.errors import InputError
 from ignn_jax.inference.ensemble import self_ensemble
 from ignn_jax.inference.files import Picture, write_picture
-from ignn_jax.inference.tiles import check_tile
-from ignn_jax.inference.upscalers import (
-    OVERLAP,
-    Upscaler,
-    bicubic_upscaler,
-    network_upscaler,
-)
+from ignn_jax.inference.layout import HALO
+from ignn_jax.inference.tiles import TiledNetwork
+from ignn_jax.inference.upscalers import Upscaler, bicubic_upscaler, network_upscaler
 from ignn_jax.outputs import check_output, check_output_folder, write_text
 from ignn_jax.report import Figure, ReportSet, make_figure, write_report
 from ignn_jax.results import ImageResult, SetResult
@@ -64,7 +59,7 @@ class Setup(NamedTuple):
         if self.label == BICUBIC:
             return None
         return results.network_protocol(
-            tile=self.tile, overlap=OVERLAP, ensemble=self.ensemble
+            tile=self.tile, overlap=HALO, ensemble=self.ensemble
         )
 
 
@@ -114,7 +109,6 @@ def load_setup(
     Raises:
       InputError: the options contradict each other, or the weights cannot be read.
     """
-    check_tile(tile, OVERLAP)
     if str(weights) == BICUBIC:
         return _bicubic_setup(scale, tile, ensemble)
     model, variables, header = load_weights(weights)
@@ -126,18 +120,14 @@ def load_setup(
     file = weights / FILENAME if weights.is_dir() else weights
     with open(file, "rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    apply = functools.partial(jax.jit(model.apply), jax.device_put(variables))
+    run = TiledNetwork(model, variables, tile=tile)
     label = type(model).__name__ + "+" * ensemble
     return Setup(
         label,
         model.scale,
         {
             BICUBIC: bicubic_upscaler(model.scale),
-            label: network_upscaler(
-                self_ensemble(apply) if ensemble else apply,
-                scale=model.scale,
-                tile=tile,
-            ),
+            label: network_upscaler(self_ensemble(run) if ensemble else run),
         },
         tile,
         ensemble,

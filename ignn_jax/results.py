@@ -102,7 +102,7 @@ def protocol(*, scale: int, network: str | None = None) -> list[str]:
 
 def network_protocol(*, tile: int, overlap: int, ensemble: bool) -> str:
     """What happens to a network's images, in words."""
-    size = f"in tiles of {tile} pixels that overlap by {overlap}" if tile else "whole"
+    size = f"in tiles of {tile} pixels and {overlap} around" if tile else "whole"
     output = (
         "the mean of its floating-point outputs for the 8 flips and rotations"
         if ensemble

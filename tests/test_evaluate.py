@@ -1,7 +1,6 @@
 """`ignn-jax evaluate` on small files, end to end."""
 
 import csv
-import functools
 import hashlib
 import itertools
 import json
@@ -17,6 +16,7 @@ from ignn_jax import published, results
 from ignn_jax.cli import main
 from ignn_jax.data.images import read_rgb
 from ignn_jax.inference.ensemble import self_ensemble
+from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
 from ignn_jax.metrics import psnr, ssim
 from ignn_jax.models import EDSR, IGNN, GraphConfig
@@ -232,7 +232,7 @@ def test_identical_images_are_valid_json(tmp_path):
         (("--weights", "bicubic", "--scale", 2, "--ensemble"), "--ensemble: has no"),
         (("--weights", "bicubic", "--scale", 2, "--tile", 64), "--tile: has no"),
         (("--weights", "{workdir}", "--scale", 3), "--scale 3: .* network for x2"),
-        (("--weights", "{workdir}", "--tile", 20), "a tile of 20 pixels"),
+        (("--weights", "{workdir}", "--tile", -20), "a tile of -20 pixels"),
         (("--weights", "{root}/none"), "no such weights file"),
         (("--weights", "{workdir}", "--sets", "Three"), "which holds One, Two"),
         (("--weights", "{workdir}", "--json", "{root}/no/e.json"), "no folder"),
@@ -290,8 +290,7 @@ def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
     assert evaluate(*args, "--save-images", tmp_path / "out") == 0
     assert "EDSR+" in capsys.readouterr().out
     model, variables, _ = load_weights(workdir)
-    apply = functools.partial(jax.jit(model.apply), variables)
-    upscale = network_upscaler(self_ensemble(apply), scale=2)
+    upscale = network_upscaler(self_ensemble(TiledNetwork(model, variables, tile=0)))
     lr = imresize(read_rgb(root / "Two" / "a.png"), scale=1 / 2)
     saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")
     assert np.abs(saved.astype(int) - upscale(lr)).max() <= 1
@@ -301,7 +300,7 @@ def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
 def test_upscalers_round_and_clip():
     lr = np.array([[[0, 128, 255]]], np.uint8).repeat(4, 0).repeat(4, 1)
     np.testing.assert_array_equal(bicubic_upscaler(3)(lr), lr.repeat(3, 0).repeat(3, 1))
-    upscale = network_upscaler(lambda x: np.float32(x) + np.float32(0.6), scale=1)
+    upscale = network_upscaler(lambda x: x + np.float32(0.6))
     np.testing.assert_array_equal(upscale(lr)[0, 0], [1, 129, 255])
 
 

@@ -19,7 +19,8 @@ def self_ensemble(apply: Callable[[Any], Any]) -> Callable[[Any], np.ndarray]:
     floating-point rounding.
 
     Args:
-      apply: float32 [B, h, w, 3] -> [B, S * h, S * w, 3]; called with [B, w, h, 3] too.
+      apply: float32 [..., h, w, 3] -> [..., S * h, S * w, 3], a batch or one image;
+        called with [..., w, h, 3] too.
 
     Returns:
       A function of the same shapes.
@@ -29,12 +30,12 @@ def self_ensemble(apply: Callable[[Any], Any]) -> Callable[[Any], np.ndarray]:
         lr = np.asarray(lr)
         total = np.float32(0)
         for rows, columns, transpose in itertools.product((1, -1), (1, -1), (0, 1)):
-            turned = lr[:, ::rows, ::columns]
+            turned = lr[..., ::rows, ::columns, :]
             if transpose:
-                sr = np.asarray(apply(turned.swapaxes(1, 2))).swapaxes(1, 2)
+                sr = np.asarray(apply(turned.swapaxes(-3, -2))).swapaxes(-3, -2)
             else:
                 sr = np.asarray(apply(turned))
-            total = total + sr[:, ::rows, ::columns]
+            total = total + sr[..., ::rows, ::columns, :]
         return total / np.float32(8)
 
     return averaged

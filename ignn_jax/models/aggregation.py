@@ -120,12 +120,13 @@ class GraphAggregation(nn.Module):
 
     @nn.compact
     def __call__(
-        self, features: jax.Array, graph: Graph
+        self, features: jax.Array, candidates: jax.Array, graph: Graph
     ) -> tuple[jax.Array, jax.Array | None]:
         """Aggregates.
 
         Args:
-          features: F_L, [B, H, W, C].
+          features: F_L, [B, H, W, C], where the queries are.
+          candidates: F_L, [B, H', W', C], where the candidates are.
           graph: of the LR image.
 
         Returns:
@@ -137,7 +138,7 @@ class GraphAggregation(nn.Module):
         self.sow("intermediates", "weights", hr_weights)
         den = DEN(self.features, scale, self.dtype, name="den")
         lr = hr = 0
-        for k, neighbor in enumerate(self._neighbor_maps(features, graph)):
+        for k, neighbor in enumerate(self._neighbor_maps(features, candidates, graph)):
             self.sow("intermediates", "neighbors_hr", neighbor)
             hr += repeat(hr_weights[..., k, None], scale) * neighbor
             if lr_weights is not None:
@@ -146,13 +147,12 @@ class GraphAggregation(nn.Module):
             return hr, None
         return (den(hr) if lr_weights is None else lr), hr
 
-    def _neighbor_maps(self, features, graph):
+    def _neighbor_maps(self, features, candidates, graph):
         """Yields each neighbor's HR map [B, S * H, S * W, C] in turn."""
         scale, config = self.scale, self.config
         size, stride = config.patch_size, config.patch_stride
-        height, width = features.shape[1:3]
-        cropped = features[:, : height // scale * scale, : width // scale * scale]
-        patches = unfold(cropped, size, stride, scale=scale)
+        height, width = (n // scale * scale for n in candidates.shape[1:3])
+        patches = unfold(candidates[:, :height, :width], size, stride, scale=scale)
         if config.normalization == "adapn":
             # The neighbor's side of AdaPN belongs to the candidate alone: normalize
             # once, then gather.
@@ -166,7 +166,13 @@ class GraphAggregation(nn.Module):
             neighbor = take(patches, graph.indices[..., k])
             if config.normalization == "adapn":
                 neighbor = neighbor * std + mean
-            yield fold(neighbor, (height, width), stride, scale=scale)
+            yield fold(
+                neighbor,
+                features.shape[1:3],
+                stride,
+                scale=scale,
+                exists=graph.exists,
+            )
 
     def _edge_weights(self, graph, size):
         """Weights of the K neighbors at LR size, [B, H, W, K], for both outputs.
@@ -181,7 +187,13 @@ class GraphAggregation(nn.Module):
             names.append("ecn_lr")
 
         def spread_out(values):
-            return spread(values, size, config.patch_size, config.patch_stride)
+            return spread(
+                values,
+                size,
+                config.patch_size,
+                config.patch_stride,
+                exists=graph.exists,
+            )
 
         if config.edge_weights == "gaussian":
             weights = dict.fromkeys(

@@ -24,13 +24,13 @@ class NonLocalBlock(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] to the same."""
+    def __call__(self, x: jax.Array, image: jax.Array) -> jax.Array:
+        """[B, H, W, C] to the same, attending to all pixels of [B, H', W', C]."""
         batch, height, width, _ = x.shape
         inner = max(self.features // 2, 1)
         theta, phi, g = (
-            conv(inner, 1, dtype=self.dtype, name=name)(x).reshape(batch, -1, inner)
-            for name in ("theta", "phi", "g")
+            conv(inner, 1, dtype=self.dtype, name=name)(of).reshape(batch, -1, inner)
+            for name, of in (("theta", x), ("phi", image), ("g", image))
         )
 
         @jax.checkpoint  # else the backward pass keeps every block's weights

@@ -4,13 +4,15 @@ Images are NHWC RGB in [0, 255]. The parts that both networks have bear the same
 in both, so that an IGNN can start from a trained EDSR.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from ignn_jax.ops.patches import pixel_shuffle
+from ignn_jax.ops.place import Place, zero_beyond
 
 # Mean color of DIV2K, as the reference.
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
@@ -20,7 +22,12 @@ kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def conv(
-    features: int, kernel_size: int, *, dtype: jnp.dtype, name: str, stride: int = 1
+    features: int,
+    kernel_size: int,
+    *,
+    dtype: jnp.dtype,
+    name: str | None = None,
+    stride: int = 1,
 ) -> nn.Conv:
     """A convolution with a bias and zero padding (kernel_size - 1) // 2 on all sides.
 
@@ -35,6 +42,28 @@ def conv(
         kernel_init=kernel_init,
         name=name,
     )
+
+
+@contextlib.contextmanager
+def border(place: Place | None, height: int) -> Iterator[None]:
+    """Convolutions of a part see the image's border where it is: zeros beyond it.
+
+    As they do at the edges of a whole image. They see the edges of the part so too,
+    and what is computed near them has no meaning.
+
+    Args:
+      place: of the part; None: it is the whole image.
+      height: of the part. Inputs as many times as high are of the upscaled image.
+    """
+
+    def zeros_beyond(convolve, args, kwargs, context):
+        if isinstance(context.module, nn.Conv) and context.method_name == "__call__":
+            (x,) = args
+            args = (zero_beyond(x, place.times(x.shape[1] // height)),)
+        return convolve(*args, **kwargs)
+
+    with nn.intercept_methods(zeros_beyond) if place else contextlib.nullcontext():
+        yield
 
 
 def center_rgb(image: jax.Array, dtype: jnp.dtype) -> jax.Array:
@@ -99,15 +128,20 @@ class EDSR(nn.Module):
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, lr: jax.Array) -> jax.Array:
-        """Super-resolves.
+    def __call__(self, lr: jax.Array, place: Place | None = None) -> jax.Array:
+        """Super-resolves an image, or a part of one.
 
         Args:
           lr: float32 [B, H, W, 3] in [0, 255].
+          place: of the part.
 
         Returns:
           float32 [B, S * H, S * W, 3], not clipped.
         """
+        with border(place, lr.shape[1]):
+            return self._upscale(lr)
+
+    def _upscale(self, lr):
         dtype = jnp.dtype(self.dtype)
         x0 = conv(self.features, 3, dtype=dtype, name="head")(center_rgb(lr, dtype))
         x = x0

@@ -36,26 +36,23 @@ class VGG19Embedding(nn.Module):
         )
         x = (rgb / 255 - mean) / std
         for name, shape in VGG19_SHAPES.items():
-            weights = self.variable(VGG19, name, self._init, shape).value
-            x = jax.lax.conv_general_dilated(
-                x,
-                weights["kernel"],
-                window_strides=(1, 1),
-                padding="SAME",
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            )
-            x = nn.relu(x + weights["bias"].reshape(1, 1, 1, -1))
+            x = nn.relu(_FrozenConv(shape[-1], shape[:2], name=name)(x))
         return x
 
-    def _init(self, shape):
-        kernel = nn.initializers.lecun_normal()(self.make_rng("params"), shape)
-        return {"kernel": kernel, "bias": jnp.zeros(shape[-1:])}
+
+class _FrozenConv(nn.Conv):
+    """A convolution whose weights are in the collection "vgg19"."""
+
+    @nn.nowrap
+    def param(self, name, init, *args, **kwargs):
+        draw = lambda: init(self.make_rng("params"), *args)  # noqa: E731
+        return self.variable(VGG19, name, draw).value
 
 
 def make_embedding(
     kind: str, head: Callable[[jax.Array], jax.Array]
 ) -> Callable[[jax.Array], jax.Array]:
-    """The function E, to be made in the compact method that calls it.
+    """The function E, to be made in `setup`.
 
     Args:
       kind: one of EMBEDDINGS.

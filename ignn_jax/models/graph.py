@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from ignn_jax.models.embedding import EMBEDDINGS
-from ignn_jax.ops.knn import nearest_patches
-from ignn_jax.ops.patches import take, unfold
+from ignn_jax.ops.knn import Grids, nearest_patches
+from ignn_jax.ops.patches import Exists, take, unfold
 
 CHOICES = {
     "kind": ("cross_scale", "same_scale", "non_local"),
@@ -83,15 +83,22 @@ class Graph(NamedTuple):
     indices: int32 [B, M1, M2, K], flat into the candidates' grid.
     distances: float32 [B, M1, M2, K], squared Euclidean, in the embedding.
     labels: float32 [B, M1, M2, K, E], |E_q - E_n| summed over the patch.
+    exists: which rows and columns of queries are the image's; None: all.
     """
 
     indices: jax.Array
     distances: jax.Array
     labels: jax.Array
+    exists: Exists = (None, None)
 
 
 def construct_graph(
-    queries: jax.Array, candidates: jax.Array, *, scale: int, config: GraphConfig
+    queries: jax.Array,
+    candidates: jax.Array,
+    *,
+    scale: int,
+    config: GraphConfig,
+    grids: Grids | None = None,
 ) -> Graph:
     """Finds the neighbors and labels the edges.
 
@@ -101,6 +108,7 @@ def construct_graph(
         the same as the queries, and no patch is its own neighbor.
       scale: S.
       config: what to search.
+      grids: where the patches lie of parts of an image (see `nearest_patches`).
     """
     indices, distances = nearest_patches(
         queries,
@@ -112,11 +120,15 @@ def construct_graph(
         scale=scale,
         window_center=config.window_center,
         exclude_self=scale == 1,
+        grids=grids,
     )
     labels = edge_labels(
         queries, candidates, indices, config.patch_size, config.patch_stride
     )
-    return Graph(indices, distances, labels)
+    if grids is None:
+        return Graph(indices, distances, labels)
+    exists = grids.queries_exist(indices.shape[1:3])
+    return Graph(indices, distances, labels, exists)
 
 
 def edge_labels(

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ignn_jax.ops.patches import patch_axis, unfold
+from ignn_jax.ops.patches import Exists, patch_axis, unfold
 
 # Queries a side of a tile. A larger tile makes larger products, and searches more
 # cells that lie in the window of some of its queries only.
@@ -34,20 +34,69 @@ class Neighbors(NamedTuple):
     distances: jax.Array
 
 
+class Grids(NamedTuple):
+    """Where parts of the two grids lie in those of the whole image: int32 [2] each.
+
+    first_query: row and column of the part's first; negative before the image.
+    queries: M1 and M2 of the image.
+    first_candidate: of the part's.
+    candidates: N1 and N2 of the image.
+    window: see `window_sides`; at least K candidates.
+    """
+
+    first_query: jax.Array
+    queries: jax.Array
+    first_candidate: jax.Array
+    candidates: jax.Array
+    window: jax.Array
+
+    def queries_exist(self, counts: tuple[int, int]) -> Exists:
+        """Which of the part's rows and columns of queries are the image's."""
+        numbers = [
+            n + jnp.arange(m) for n, m in zip(self.first_query, counts, strict=True)
+        ]
+        return tuple(
+            (n >= 0) & (n < m) for n, m in zip(numbers, self.queries, strict=True)
+        )
+
+
 def window_starts(
-    queries: int, candidates: int, width: int, *, scale: int, center: str = "centered"
-) -> np.ndarray:
-    """First candidate in the window of each query, along one axis: int32 [queries].
+    queries: jax.Array | int,
+    candidates: int,
+    width: int,
+    *,
+    scale: int,
+    center: str = "centered",
+) -> jax.Array:
+    """First candidate in the windows of the queries of these numbers, along one axis.
 
     The center of query i is candidate i // scale. `center="reference"` takes the
     reference's i // 2 and width // scale for the half width: off center at scale 3.
     """
-    i = np.arange(queries)
-    first = {
-        "centered": i // scale - width // 2,
-        "reference": i // 2 - width // scale,
-    }[center]
-    return np.clip(first, 0, candidates - width).astype(np.int32)
+    half = {"centered": width // 2, "reference": width // scale}[center]
+    first = queries // _step(scale, center) - half
+    return jnp.clip(first, 0, candidates - width).astype(jnp.int32)
+
+
+def windows_union(queries: int, width: int, *, scale: int, center: str) -> int:
+    """Candidates that hold the windows of any so many consecutive queries."""
+    return width + math.ceil((queries - 1) / _step(scale, center))
+
+
+def _step(scale, center):
+    """Queries in which the window moves on by one candidate."""
+    return scale if center == "centered" else 2
+
+
+def window_sides(window: int, candidates: tuple[int, int]) -> tuple[int, int]:
+    """The window's height and width in a grid of n1 x n2 candidates.
+
+    A square of side `window`, at most the smaller side of the grid; the whole grid if
+    0, or if no side of the grid is larger.
+    """
+    if not window or window >= max(candidates):
+        return candidates
+    return (min(window, *candidates),) * 2
 
 
 @functools.partial(
@@ -73,36 +122,49 @@ def nearest_patches(
     scale: int,
     window_center: str = "centered",
     exclude_self: bool = False,
+    grids: Grids | None = None,
 ) -> Neighbors:
     """The nearest candidate patches of every query patch.
+
+    Of a whole image, or of a part of it: then `queries` and `candidates` begin with a
+    patch of their grid, end with one, and the latter hold the windows of the former.
 
     Args:
       queries: [B, H, W, E], the embedded image; M1 x M2 patches.
       candidates: [B, h, w, E], the embedded image downsampled; N1 x N2 patches.
       neighbors: K; fewer are returned where the window holds fewer.
       window: side of the square of candidates that a query is compared with, in grid
-        cells, at most the smaller side of the grid; the whole grid if 0 or if no side
-        of the grid is larger.
+        cells (see `window_sides`).
       patch_size, patch_stride: of both grids, in pixels.
       scale: downsampling factor between the two images.
       window_center: see `window_starts`.
       exclude_self: leave out the candidate in the query's own place (for scale 1).
+      grids: where the parts lie; None for whole images.
 
     Returns:
-      Neighbors, with indices and distances [B, M1, M2, K].
+      Neighbors, with indices and distances [B, M1, M2, K]. Of queries beyond the image
+      they have no meaning.
     """
     axes = [
         patch_axis(length, patch_size, patch_stride)
         for length in (*queries.shape[1:3], *candidates.shape[1:3])
     ]
     m1, m2, n1, n2 = (axis.count for axis in axes)
-    whole = not window or (window >= n1 and window >= n2)
-    height, width = (n1, n2) if whole else (min(window, n1, n2),) * 2
-    exclude_self = exclude_self and height * width > 1
-    k = min(neighbors, height * width - exclude_self)
-
-    rows = _plan_axis(m1, n1, height, scale, window_center)
-    columns = _plan_axis(m2, n2, width, scale, window_center)
+    if grids is None:
+        origin, sides = (0, 0), window_sides(window, (n1, n2))
+        exclude_self = exclude_self and sides != (1, 1)
+        neighbors = min(neighbors, math.prod(sides) - exclude_self)
+        grids = Grids(origin, (m1, m2), origin, (n1, n2), sides)
+        limits = sides
+    else:
+        limits = (window or n1, window or n2)
+    rows, columns = (
+        _plan_axis(m, n, limit, Grids(*numbers), scale, window_center)
+        for m, n, limit, *numbers in zip(
+            (m1, m2), (n1, n2), limits, *grids, strict=True
+        )
+    )
+    height, width = grids.window
     block = min(rows.union, max(1, BLOCK // columns.union))  # rows of candidates
 
     def pad(image, vertical, horizontal, count1, count2):
@@ -127,7 +189,7 @@ def nearest_patches(
 
     def search_tile(tile):
         batch, i, j = tile
-        top, left = jnp.asarray(rows.first)[i], jnp.asarray(columns.first)[j]
+        top, left = rows.first[i], columns.first[j]
         query = cut(
             queries, batch, i * rows.tile, j * columns.tile, rows.tile, columns.tile
         )
@@ -152,12 +214,12 @@ def nearest_patches(
                 :, None, :, None
             ] & _inside(columns, j, column, width)[None, :, None, :]
             if exclude_self:
-                same_row = _numbers(rows, i)[:, None] == row[None]
-                same_column = _numbers(columns, j)[:, None] == column[None]
+                same_row = rows.own[_numbers(rows, i)][:, None] == row[None]
+                same_column = columns.own[_numbers(columns, j)][:, None] == column[None]
                 allowed &= ~(same_row[:, None, :, None] & same_column[None, :, None, :])
             distances = jnp.where(allowed, distances, jnp.inf)
             nearest, place = jax.lax.top_k(
-                -distances.reshape(rows.tile, columns.tile, -1), k
+                -distances.reshape(rows.tile, columns.tile, -1), neighbors
             )
             index = (top + offset + place // columns.union) * n2
             return -nearest, index + left + place % columns.union
@@ -168,7 +230,7 @@ def nearest_patches(
             distances, indices = (
                 jnp.concatenate(pair, axis=-1) for pair in zip(best, found, strict=True)
             )
-            nearest, place = jax.lax.top_k(-distances, k)
+            nearest, place = jax.lax.top_k(-distances, neighbors)
             return -nearest, jnp.take_along_axis(indices, place, axis=-1)
 
         best = search_block(0, 0)
@@ -182,30 +244,39 @@ def nearest_patches(
     )
 
     def assemble(x):  # [B * tiles, tile, tile, K] -> [B, M1, M2, K]
-        x = x.reshape(*tiles, rows.tile, columns.tile, k).transpose(0, 1, 3, 2, 4, 5)
-        return x.reshape(batch, rows.starts.size, columns.starts.size, k)[:, :m1, :m2]
+        x = x.reshape(*tiles, rows.tile, columns.tile, neighbors).transpose(
+            0, 1, 3, 2, 4, 5
+        )
+        return x.reshape(batch, rows.starts.size, columns.starts.size, neighbors)[
+            :, :m1, :m2
+        ]
 
     distances, indices = (assemble(x) for x in found)
     return Neighbors(indices, jnp.maximum(distances, 0))
 
 
 class _AxisPlan(NamedTuple):
-    """How one axis of the query grid is cut into tiles."""
+    """How one axis of the query grid is cut into tiles, in candidates of the part."""
 
     tile: int  # queries in a tile
-    starts: np.ndarray  # [tiles * tile], first candidate in each query's window
+    starts: jax.Array  # [tiles * tile], first candidate in each query's window
     union: int  # candidates that cover the windows of any tile
-    first: np.ndarray  # [tiles], first candidate of a tile's union
+    first: jax.Array  # [tiles], first candidate of a tile's union
+    own: jax.Array  # [tiles * tile], the candidate in each query's place (for scale 1)
 
 
-def _plan_axis(queries, candidates, width, scale, center) -> _AxisPlan:
+def _plan_axis(queries, candidates, limit, grid, scale, center) -> _AxisPlan:
+    """Of `queries` and `candidates` in the part, and windows of at most `limit`."""
     tiles = math.ceil(queries / TILE)
     tile = math.ceil(queries / tiles)
-    starts = window_starts(tiles * tile, candidates, width, scale=scale, center=center)
-    by_tile = starts.reshape(tiles, tile)
-    union = int((by_tile[:, -1] - by_tile[:, 0]).max()) + width
-    first = np.minimum(by_tile[:, 0], candidates - union).astype(np.int32)
-    return _AxisPlan(tile, starts, union, first)
+    number = grid.first_query + jnp.arange(tiles * tile)
+    starts = window_starts(
+        number, grid.candidates, grid.window, scale=scale, center=center
+    )
+    starts = starts - grid.first_candidate
+    union = min(candidates, windows_union(tile, limit, scale=scale, center=center))
+    first = jnp.clip(starts[::tile], 0, candidates - union)
+    return _AxisPlan(tile, starts, union, first, number - grid.first_candidate)
 
 
 def _numbers(axis: _AxisPlan, tile) -> jax.Array:
@@ -215,5 +286,5 @@ def _numbers(axis: _AxisPlan, tile) -> jax.Array:
 
 def _inside(axis: _AxisPlan, tile, position, width) -> jax.Array:
     """Whether each position lies in each query's window: [tile, positions]."""
-    start = jnp.asarray(axis.starts)[_numbers(axis, tile)][:, None]
+    start = axis.starts[_numbers(axis, tile)][:, None]
     return (position[None] >= start) & (position[None] < start + width)

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# Which rows and which columns of a grid of patches there are: bool [M1] and [M2].
+Exists = tuple[jax.Array | None, jax.Array | None]
+
 
 class Axis(NamedTuple):
     """The patches along one axis: how many, and the zeros put before the image."""
@@ -59,7 +62,12 @@ def unfold(
 
 
 def fold(
-    patches: jax.Array, size: tuple[int, int], stride: int, *, scale: int = 1
+    patches: jax.Array,
+    size: tuple[int, int],
+    stride: int,
+    *,
+    scale: int = 1,
+    exists: Exists = (None, None),
 ) -> jax.Array:
     """The image made of patches; where they overlap, their mean.
 
@@ -68,17 +76,23 @@ def fold(
       size: (H, W).
       stride: the distance T between patches at scale 1.
       scale: S.
+      exists: bool [M1] and [M2]; the other patches are left out. None: all exist.
 
     Returns:
       [B, S * H, S * W, C].
     """
     for axis, length in enumerate(size, start=1):  # the second, once M1, P are H
-        patches = _fold_axis(patches, axis, length, stride, scale)
+        patches = _fold_axis(patches, axis, length, stride, scale, exists[axis - 1])
     return patches
 
 
 def spread(
-    values: jax.Array, size: tuple[int, int], patch_size: int, stride: int
+    values: jax.Array,
+    size: tuple[int, int],
+    patch_size: int,
+    stride: int,
+    *,
+    exists: Exists = (None, None),
 ) -> jax.Array:
     """The image made of patches that are constant: `fold` of each value over its patch.
 
@@ -86,13 +100,14 @@ def spread(
       values: [B, M1, M2, C], on the grid of an H x W image.
       size: (H, W).
       patch_size, stride: of the grid.
+      exists: as in `fold`.
 
     Returns:
       [B, H, W, C].
     """
     for axis, length in enumerate(size, start=1):
         values = jnp.repeat(jnp.expand_dims(values, axis + 1), patch_size, axis + 1)
-        values = _fold_axis(values, axis, length, stride, 1)
+        values = _fold_axis(values, axis, length, stride, 1, exists[axis - 1])
     return values
 
 
@@ -131,13 +146,15 @@ def _unfold_axis(x, axis, grid, size, step, scale):
     return _slice(jnp.concatenate(shifted, axis=axis + 1), axis + 1, 0, size)
 
 
-def _fold_axis(x, axis, length, stride, scale):
+def _fold_axis(x, axis, length, stride, scale, exists):
     """[..., count, size, ...] to [..., scale * length, ...]: mean of what overlaps."""
     count, size = x.shape[axis : axis + 2]
     step, length = stride * scale, length * scale
     before = scale * patch_axis(length // scale, size // scale, stride).before
     blocks = math.ceil(size / step)
     last = size - (blocks - 1) * step  # rows of a patch in its last block
+    if exists is not None:
+        x = jnp.where(exists.reshape(along(x, axis)), x, 0)
 
     def overlap(blocks_here, start, stop):
         """Rows start..stop of every cell, the sum of what each block has there."""
@@ -158,15 +175,22 @@ def _fold_axis(x, axis, length, stride, scale):
     if last < step:
         cells = jnp.concatenate([cells, overlap(blocks - 1, last, step)], axis + 1)
     x = cells.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
-    covered = np.zeros((count + blocks - 1) * step, np.float32)
+    covers = np.zeros((count, (count + blocks - 1) * step), np.float32)
     for i in range(count):
-        covered[i * step : i * step + size] += 1
-    weights = 1 / covered[before : before + length]
-    shape = [1] * x.ndim
-    shape[axis] = length
+        covers[i, i * step : i * step + size] = 1
+    covers = covers[:, before : before + length]
+    if exists is None:
+        weights = 1 / covers.sum(axis=0)
+    else:
+        weights = 1 / jnp.maximum(exists.astype(np.float32) @ covers, 1)
     return _slice(x, axis, before, before + length) * jnp.asarray(
         weights, x.dtype
-    ).reshape(shape)
+    ).reshape(along(x, axis))
+
+
+def along(x: jax.Array, axis: int) -> list[int]:
+    """The shape in which a vector stands along one axis of x."""
+    return [-1 if n == axis else 1 for n in range(x.ndim)]
 
 
 def _slice(x, axis, start, stop):

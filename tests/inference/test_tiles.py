@@ -1,146 +1,233 @@
+"""Tiles against whole images: of every kind of network, at every kind of border."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ignn_jax.errors import InputError
-from ignn_jax.inference.tiles import upscale_tiled
+from ignn_jax.inference import tiles
+from ignn_jax.inference.tiles import TiledNetwork
+from ignn_jax.models import EDSR, IGNN, GraphConfig
+from ignn_jax.models import ignn as ignn_module
+from ignn_jax.models.edsr import border
+from tests.networks import run
 
-RADIUS = 4  # of `network`: two 5 x 5 convolutions
+# Windows are smaller than the images, and larger than what is computed for one tile.
+GRAPH = dict(embedding="backbone", neighbors=2, window=6, position=1)
+SMALL = dict(features=4, num_blocks=2, residual_scale=1.0)
+NETWORKS = {
+    "x2": (2, {}),
+    "x3": (3, dict(patch_size=5, patch_stride=3)),
+    "x3, off-center windows": (3, dict(window_center="reference")),
+    "x4": (4, dict(embedding="vgg19")),
+    "searched in the whole image": (
+        2,
+        dict(window=0, edge_weights="gaussian", den="aggregated"),
+    ),
+    "same scale": (2, dict(kind="same_scale")),
+    "non-local": (2, dict(kind="non_local")),
+}
+TILE = 24
 
 
-def make_network(scale):
-    """A jitted upsampler of known receptive field, and the shapes it was traced for.
+def make_ignn(name):
+    scale, graph = NETWORKS[name]
+    return IGNN(scale=scale, **SMALL, graph=GraphConfig(**{**GRAPH, **graph}))
 
-    Its weights are whole numbers and differ in every direction, so that float32 sums
-    are exact and a pixel out of place shows.
-    """
-    shapes = []
+
+def draw_variables(model):
+    """Random ones, large enough that every pixel that is seen makes a difference."""
+    lr = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), lr)
     rng = np.random.default_rng(0)
-    first = jnp.asarray(rng.integers(-3, 4, (5, 5, 3, 4)), jnp.float32)
-    last = jnp.asarray(rng.integers(-3, 4, (5, 5, 4, 3 * scale**2)), jnp.float32)
 
-    @jax.jit
-    def network(lr):
-        shapes.append(lr.shape)
-        for kernel in (first, last):
-            lr = jax.lax.conv_general_dilated(
-                lr, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
-        b, h, w, _ = lr.shape
-        hr = lr.reshape(b, h, w, scale, scale, 3).transpose(0, 1, 3, 2, 4, 5)
-        return hr.reshape(b, h * scale, w * scale, 3)
+    def draw(leaf):
+        bound = 1.5 / np.sqrt(np.prod(leaf.shape[:-1]))
+        return rng.uniform(-bound, bound, leaf.shape).astype(np.float32)
 
-    return network, shapes
+    return jax.tree.map(draw, shapes)
 
 
 def make_image(height, width):
-    values = np.random.default_rng(1).integers(0, 256, (height, width, 3))
-    return values.astype(np.float32)
+    rng = np.random.default_rng(1)
+    return rng.uniform(0, 255, (height, width, 3)).astype(np.float32)
 
 
-def nearest(scale):
-    return lambda lr: lr.repeat(scale, axis=1).repeat(scale, axis=2)
+class Probe(nn.Module):
+    """An upsampler that sees 4 pixels far, in whole numbers: its sums are exact.
+
+    It notes the shapes it is traced for.
+    """
+
+    note: Callable
+    scale: int = 2
+    dtype: str = "float32"
+    features: int = 4
+
+    @nn.compact
+    def __call__(self, lr, place=None):
+        self.note(lr.shape)
+        with border(place, lr.shape[1]):
+            for n in range(2):
+                lr = nn.Conv(3, (5, 5), name=f"conv_{n}")(lr)
+        return lr.repeat(2, axis=1).repeat(2, axis=2)
 
 
-@pytest.mark.parametrize("scale", [2, 3])
-@pytest.mark.parametrize(
-    ("height", "width", "tile"),
-    [(37, 50, 16), (33, 16, 16), (17, 64, 16), (9, 41, 17), (23, 10, 9), (12, 12, 16)],
-)
-def test_tiles_give_the_whole_image(height, width, tile, scale):
-    network, shapes = make_network(scale)
-    image = make_image(height, width)
-    tiled = upscale_tiled(network, image, scale=scale, tile=tile, overlap=RADIUS)
-    assert shapes == [(1, min(tile, height), min(tile, width), 3)]  # one trace
-    assert tiled.dtype == np.float32
-    np.testing.assert_array_equal(tiled, network(image[None])[0])
-
-
-def test_a_smaller_overlap_than_the_receptive_radius_shows():
-    network, _ = make_network(2)
-    image = make_image(36, 36)
-    tiled = upscale_tiled(network, image, scale=2, tile=16, overlap=RADIUS - 1)
-    assert (tiled != network(image[None])[0]).any()
-
-
-@pytest.mark.parametrize("tile", [None, 0])
-def test_without_tiles_the_network_runs_once(tile):
-    seen = []
-    upscale_tiled(
-        lambda lr: (seen.append(lr.shape), nearest(2)(lr))[1],
-        make_image(70, 90),
-        scale=2,
-        tile=tile,
+def make_probe():
+    traced = []
+    model = Probe(traced.append)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(
+        lambda x: rng.integers(-3, 4, x.shape).astype(np.float32), shapes
     )
-    assert seen == [(1, 70, 90, 3)]
+    traced.clear()
+    return model, variables, traced
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (40, 1), (3, 2)])
-def test_smallest_images(height, width):
-    image = make_image(height, width)
-    result = upscale_tiled(nearest(3), image, scale=3, tile=8, overlap=2)
-    np.testing.assert_array_equal(result, nearest(3)(image[None])[0])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_tiles_give_the_whole_image(name):
+    """Sides are odd, not of the tile, of the scale or of the patches."""
+    model = make_ignn(name)
+    variables = draw_variables(model)
+    image = make_image(67, 91)
+    whole = np.asarray(jax.jit(model.apply)(variables, image[None]))[0]
+    tiled = TiledNetwork(model, variables, tile=TILE)(image)
+    assert np.ptp(whole) > 10
+    np.testing.assert_allclose(tiled, whole, atol=1e-3)
 
 
-def test_each_pixel_comes_from_the_tile_in_which_it_lies_deepest():
-    tile, overlap, length = 10, 2, 33
-
-    def depth(lr):  # of each pixel inside its tile
-        ramp = np.minimum(np.arange(tile), np.arange(tile)[::-1])
-        return np.broadcast_to(ramp[None, :, None, None], lr.shape)
-
-    image = np.zeros((length, tile, 3), np.float32)
-    depths = upscale_tiled(depth, image, scale=1, tile=tile, overlap=overlap)[:, 0, 0]
-    inner = depths[overlap : length - overlap]
-    assert inner.min() == overlap
-    np.testing.assert_array_equal(depths[:2], [0, 1])
-    np.testing.assert_array_equal(depths[-2:], [1, 0])
+@pytest.mark.parametrize("size", [(67, 91), (24, 24), (25, 23), (5, 48), (1, 1)])
+def test_edsr(size):
+    model = EDSR(scale=3, **SMALL)
+    variables = draw_variables(model)
+    image = make_image(*size)
+    tiled = TiledNetwork(model, variables, tile=TILE)(image)
+    np.testing.assert_allclose(tiled, model.apply(variables, image[None])[0], atol=1e-3)
 
 
-def test_every_geometry_is_covered_by_the_fewest_tiles():
-    for length in range(1, 60):
-        for tile, overlap in [(1, 0), (2, 0), (5, 2), (9, 1), (16, 7), (64, 16)]:
-            seen = []
-            image = make_image(length, 1)
-            result = upscale_tiled(
-                lambda lr, seen=seen: (seen.append(lr.shape[1]), lr)[1],
-                image,
-                scale=1,
-                tile=tile,
-                overlap=overlap,
-            )
-            np.testing.assert_array_equal(result, image)
-            fewest = max(1, -(-(length - 2 * overlap) // (tile - 2 * overlap)))
-            assert seen == [min(tile, length)] * (fewest if length > tile else 1)
+def test_images_of_all_sizes_share_one_compilation(monkeypatch):
+    """Larger than the tile, smaller, than the window too, and hardly an image."""
+    model = make_ignn("x2")
+    variables = draw_variables(model)
+    traces = []
+
+    def counted(*args):
+        traces.append(args[0].shape)
+        return downsample(*args)
+
+    downsample = ignn_module.downsample
+    monkeypatch.setattr(ignn_module, "downsample", counted)
+    network = TiledNetwork(model, variables, tile=TILE + 2)
+    sizes = [(40, 61), (30, 27), (13, 70), (12, 11)]
+    tiled = [network(make_image(*size)) for size in sizes]
+    assert len(traces) == 1
+    for size, sr in list(zip(sizes, tiled, strict=True))[2:]:
+        whole = TiledNetwork(model, variables, tile=None)(make_image(*size))
+        np.testing.assert_allclose(sr, whole, atol=1e-3)
+    assert network(make_image(1, 2)).shape == (2, 4, 3)
+
+
+def test_several_devices_share_the_tiles(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import jax, numpy as np\n"
+        "from tests.inference.test_tiles import *\n"
+        "assert jax.local_device_count() == 2\n"
+        "model, image = make_ignn('x2'), make_image(24, 67)\n"  # 3 tiles
+        "network = TiledNetwork(model, draw_variables(model), tile=TILE)\n"
+        f"np.save({str(tmp_path / 'sr.npy')!r}, network(image))\n"
+    )
+    flags = "--xla_force_host_platform_device_count=2"
+    done = run(script, XLA_FLAGS=flags, PYTHONPATH=".")
+    assert done.returncode == 0, done.stderr
+    model = make_ignn("x2")
+    alone = TiledNetwork(
+        model, draw_variables(model), tile=TILE, devices=jax.local_devices()[:1]
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "sr.npy"), alone(make_image(24, 67)), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("size", [(37, 50), (33, 16), (9, 41), (64, 128), (300, 70)])
+def test_auto_takes_the_least_tile_that_holds_the_image(size):
+    model, variables, traced = make_probe()
+    image = make_image(*size).round()
+    sr = TiledNetwork(model, variables, tile="auto")(image)
+    side = next(n for n in (64, 128, 256) if n >= max(size) or n == 256)
+    assert {shape[1] for shape in traced} == {side + 2 * 16}
+    np.testing.assert_array_equal(sr, model.apply(variables, image[None])[0])
+
+
+def test_auto_keeps_to_the_memory_that_there_is(monkeypatch):
+    """The compiler's plan for 288 x 288 pixels is more than 1 MB, for 160 less."""
+    model, variables, traced = make_probe()
+    monkeypatch.setattr(tiles, "available_memory", lambda device: 2.5e6)
+    TiledNetwork(model, variables)(make_image(200, 200))
+    assert {shape[1] for shape in traced} == {288, 160}
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Parts of more than 100 pixels a side make it run out; the sides of all parts."""
+    sides = []
+    run_parts = TiledNetwork._run
+
+    def run_if_small(self, program, parts):
+        sides.append(parts[0][0].lr.shape[0])
+        if sides[-1] > 100:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return run_parts(self, program, parts)
+
+    monkeypatch.setattr(TiledNetwork, "_run", run_if_small)
+    return sides
+
+
+def test_auto_steps_down_when_memory_runs_out_after_all(little_memory):
+    model, variables, _ = make_probe()
+    image = make_image(200, 200).round()
+    network = TiledNetwork(model, variables)
+    whole = model.apply(variables, image[None])[0]
+    np.testing.assert_array_equal(network(image), whole)
+    assert little_memory[:3] == [288, 160, 96]
+    little_memory.clear()
+    network(image)
+    assert set(little_memory) == {96}
+
+
+def test_a_tile_that_was_asked_for_fails_by_itself(little_memory):
+    model, variables, _ = make_probe()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        TiledNetwork(model, variables, tile=128)(make_image(200, 200))
 
 
 def test_values_beyond_the_range_are_not_clipped():
-    image = np.full((20, 20, 3), -7.5, np.float32)
-    image[10:] = 300.25
-    result = upscale_tiled(nearest(2), image, scale=2, tile=9, overlap=1)
-    np.testing.assert_array_equal(np.unique(result), [-7.5, 300.25])
+    model, variables, _ = make_probe()
+    sr = TiledNetwork(model, variables, tile=16)(make_image(20, 20))
+    assert sr.min() < 0
+    assert sr.max() > 255
 
 
-def test_progress_wraps_the_tiles():
+@pytest.mark.parametrize(("tile", "count"), [(8, 3 * 2), (64, 1), (None, 1), (0, 1)])
+def test_progress_wraps_the_tiles(tile, count):
     counts = []
 
-    def progress(tiles):
-        counts.append(len(tiles))
-        return iter(tiles)
+    def progress(sequence):
+        counts.append(len(sequence))
+        return iter(sequence)
 
-    upscale_tiled(
-        nearest(2), make_image(20, 12), scale=2, tile=8, overlap=2, progress=progress
-    )
-    assert counts == [4 * 2]
-
-
-@pytest.mark.parametrize(("tile", "overlap"), [(32, 16), (1, 1), (-8, 0), (8, -1)])
-def test_a_tile_that_is_all_overlap_is_refused(tile, overlap):
-    with pytest.raises(InputError, match="pixels"):
-        upscale_tiled(nearest(2), make_image(4, 4), scale=2, tile=tile, overlap=overlap)
+    model, variables, _ = make_probe()
+    network = TiledNetwork(model, variables, tile=tile, devices=jax.local_devices()[:1])
+    network(make_image(20, 12), progress=progress)
+    assert counts == [count]
 
 
-def test_a_network_of_another_scale_is_refused():
-    with pytest.raises(ValueError, match="returned"):
-        upscale_tiled(nearest(3), make_image(8, 8), scale=2, tile=None)
+@pytest.mark.parametrize("tile", [-8, "all", 2.5])
+def test_what_is_no_tile_is_refused(tile):
+    with pytest.raises(InputError, match=f"a tile of {tile}"):
+        TiledNetwork(*make_probe()[:2], tile=tile)

@@ -172,7 +172,7 @@ def test_non_local_block_attends_as_its_formula(monkeypatch):
     monkeypatch.setattr(baselines, "BLOCK", 7)  # blocks that do not divide the image
     block = baselines.NonLocalBlock(8, jnp.float32)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 5, 8)), jnp.float32)
-    variables = block.init(jax.random.key(0), x)
+    variables = block.init(jax.random.key(0), x, x)
     p = jax.tree.map(np.asarray, variables["params"])
 
     def dense(name, values):
@@ -184,7 +184,7 @@ def test_non_local_block_attends_as_its_formula(monkeypatch):
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         expected = dense("out", weights @ dense("g", flat)).reshape(4, 5, 8)
-        np.testing.assert_allclose(block.apply(variables, x)[n], expected, atol=1e-5)
+        np.testing.assert_allclose(block.apply(variables, x, x)[n], expected, atol=1e-5)
 
 
 def test_bfloat16_is_near_float32():

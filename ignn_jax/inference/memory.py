@@ -1,0 +1,39 @@
+"""How much memory there is for a network, and whether an error says: too little."""
+
+import pathlib
+
+import jax
+import psutil
+
+# Of what is free: the compiler's plan leaves out the images, the program itself, and
+# what the memory is fragmented into; on CPU others want some too.
+_SHARE_OF_CPU = 0.5
+_SHARE_OF_ACCELERATOR = 0.85
+
+_CGROUP = pathlib.Path("/sys/fs/cgroup")
+
+
+def available_memory(device: jax.Device) -> float:
+    """Bytes that a program on this device may plan to use."""
+    if device.platform == "cpu":
+        return _SHARE_OF_CPU * min(psutil.virtual_memory().available, _cgroup_left())
+    stats = device.memory_stats() or {}
+    limit = stats.get("bytes_limit", float("inf"))
+    return _SHARE_OF_ACCELERATOR * (limit - stats.get("bytes_in_use", 0))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether NumPy, XLA or a device's allocator ran out of memory."""
+    text = str(error)
+    return isinstance(error, MemoryError) or any(
+        sign in text for sign in ("RESOURCE_EXHAUSTED", "ut of memory")
+    )
+
+
+def _cgroup_left() -> float:
+    """Bytes until the limit of this container, if it has one (cgroup v2)."""
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        return limit - int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no such files; "max"
+        return float("inf")
