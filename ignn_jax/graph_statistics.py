@@ -64,22 +64,37 @@ def graph_statistics(
     Returns:
       The statistics; None where the network has no graph: EDSR, or "non_local".
     """
-    if not isinstance(model, IGNN) or model.graph.kind == "non_local":
+    scale = graph_scale(model)
+    if scale is None:
         return None
     top, left = (max(length - SIDE, 0) // 2 for length in lr.shape[:2])
     lr = lr[top : top + SIDE, left : left + SIDE].astype(np.float32)
     indices, distance, weight = (
-        np.asarray(x) for x in _observe(model, variables, lr[None])
+        np.asarray(x) for x in observe(model, variables, lr[None])
     )
-    scale = upsample_factors(model.scale)[0] if model.graph.kind == "cross_scale" else 1
     offset = _offsets(indices, weight.shape[:2], scale, model.graph)
     return GraphStatistics(offset, distance, weight)
 
 
+def graph_scale(model: nn.Module) -> int | None:
+    """S of a network's graph; None where it has none: EDSR, or "non_local"."""
+    if not isinstance(model, IGNN) or model.graph.kind == "non_local":
+        return None
+    return upsample_factors(model.scale)[0] if model.graph.kind == "cross_scale" else 1
+
+
 # Under jit, what is not returned is not computed: the search, but none of the HR maps.
-@functools.partial(jax.jit, static_argnames="model")
-def _observe(model, variables, lr):
-    _, seen = model.apply(variables, lr, mutable="intermediates")
+@functools.partial(jax.jit, static_argnames=("model", "method"))
+def observe(
+    model: IGNN, variables: Any, *inputs: Any, method: str = "__call__"
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The graph that a network makes of one image, or of a part (method "decode").
+
+    Returns:
+      The neighbors, flat into the candidates' grid, and their distances, Euclidean, in
+      E, [M1, M2, K]; and their weights [H, W, K].
+    """
+    _, seen = model.apply(variables, *inputs, method=method, mutable="intermediates")
     seen = seen["intermediates"]
     (graph,), (weights,) = seen["graph"], seen["graph_agg"]["weights"]
     distance = jnp.sqrt(graph.distances)
