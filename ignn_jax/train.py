@@ -57,9 +57,10 @@ def train(
     schedule, optimizer = _create_optimizer(config)
     pairs, held_out = _load_data(config)
     state = _first_state(config, checkpoints, model, optimizer)
+    start, end = int(state.step), config.train.steps
+    batches = _batches(config, pairs, start)
     checkpoints.create()  # only now, so that a refused run leaves nothing behind
 
-    start, end = int(state.step), config.train.steps
     validation = Validation(held_out, model, config.eval.tile)
     print(f"Validation on {len(validation)} images; bicubic: {validation.bicubic}")
     progress = Progress(start, end, schedule, show=jax.process_index() == 0)
@@ -70,7 +71,7 @@ def train(
         with progress:
             if start % config.eval.every == 0 and kept.log.last_evaluation != start:
                 kept.evaluate(state)
-            batches = parallel.prefetch(_batches(config, pairs, start))
+            batches = parallel.prefetch(batches)
             replicated = parallel.replicate(state)
             step, batches, cost = _compile(
                 config, model, optimizer, replicated, batches

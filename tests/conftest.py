@@ -8,6 +8,9 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiling takes most of the tests' time, and this halves it. The golden tests, and all
+# that run in processes of their own, are compiled as they are for users.
+jax.config.update("jax_disable_most_optimizations", True)
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 

@@ -2,6 +2,7 @@
 
 import configparser
 import shutil
+import signal
 import sys
 
 import numpy as np
@@ -13,7 +14,7 @@ from ignn_jax.cli import main
 from ignn_jax.models import EDSR
 from ignn_jax.weights import FILENAME, load_weights, save_weights
 
-COMMANDS = ("upscale", "evaluate", "convert")
+COMMANDS = ("upscale", "explain", "evaluate", "convert", "plot", "data")
 
 
 def save_network(folder, model):
@@ -65,7 +66,7 @@ def test_upscale_a_file(pictures, tmp_path):
 
 def test_upscale_a_folder(workdir, pictures):
     weights = workdir / FILENAME
-    assert call("upscale", pictures, "--weights", weights, "--tile", 0) == 0
+    assert call("upscale", pictures, "--weights", weights, "--tile", "whole") == 0
     folder = pictures.with_name("pictures_x2")
     assert {path.name: size(path) for path in folder.iterdir()} == {
         "0.png": (64, 64),
@@ -91,6 +92,70 @@ def test_an_existing_file_is_kept_unless_told(workdir, pictures, capsys):
     assert target.read_bytes() == before
     assert call(*args, "--overwrite") == 0
     assert size(target) == (64, 64)
+
+
+def test_the_options_of_upscale(workdir, pictures, tmp_path):
+    with Image.open(pictures / "0.png") as image:
+        image.save(pictures / "0.png", dpi=(300, 300))
+    options = [
+        *("--scale", 2, "--outscale", 2.5, "--format", "webp", "--quality", 80),
+        *("--tile", 48, "--ensemble", "--device", "cpu", "--dtype", "bfloat16"),
+        *("--strip", "--max-pixels", 32 * 32),
+    ]
+    pattern, output = pictures / "*.png", tmp_path / "out"
+    command = ("upscale", pattern, "-o", output, "--weights", workdir, *options)
+    assert call(*command) == 0
+    assert {path.name: size(path) for path in output.iterdir()} == {
+        "0.webp": (80, 80),
+        "1.webp": (80, 80),
+    }
+    before = [path.stat().st_mtime_ns for path in sorted(output.iterdir())]
+    assert call(*command, "--skip-existing") == 0
+    assert before == [path.stat().st_mtime_ns for path in sorted(output.iterdir())]
+    assert call(*command[:-1], 32 * 32 - 1, "--overwrite") == 1
+
+
+def test_names_tell_the_end_size(workdir, pictures):
+    picture = pictures / "0.png"
+    for option in (("--width", 50), ("--size", "50X40"), ("--outscale", "3")):
+        assert call("upscale", picture, "--weights", workdir, *option) == 0
+    sizes = {path.stem: size(path) for path in pictures.glob("0_*.png")}
+    assert sizes == {"0_w50": (50, 50), "0_50x40": (40, 40), "0_x3": (96, 96)}
+
+
+def test_weights_that_will_not_do(workdir, pictures, tmp_path, capsys):
+    command = ("upscale", pictures, "--weights")
+    assert "is a network for x2" in refused(capsys, *command, workdir, "--scale", 3)
+    model = EDSR(scale=2, features=4, num_blocks=1)
+    variables = random_variables(model)
+    variables["params"]["tail"]["bias"][0] = np.nan
+    save_weights(tmp_path / "nan.safetensors", model, variables)
+    line = refused(capsys, *command, tmp_path / "nan.safetensors")
+    assert "params/tail/bias is not finite" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "nan.safetensors",
+        "pictures",
+    ]
+
+
+def test_a_killed_run_leaves_no_half_picture_and_goes_on(workdir, pictures, tmp_path):
+    """Killed as it is about to give the second picture its name."""
+    program = """if True:
+        import os, signal, sys
+        replace = os.replace
+        def kill(temporary, target):
+            if str(target).endswith("1.png"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(temporary, target)
+        os.replace = kill
+        from ignn_jax.cli import main
+        sys.exit(main(sys.argv[1:]))"""
+    output = tmp_path / "out"
+    command = ("upscale", pictures, "-o", output, "--weights", workdir)
+    assert run("-c", program, *command).returncode == -signal.SIGKILL
+    assert [path.name for path in output.glob("*.png")] == ["0.png"]
+    assert call(*command, "--skip-existing") == 0
+    assert size(output / "0.png") == size(output / "1.png") == (64, 64)
 
 
 def test_evaluate_a_folder(workdir, pictures, capsys):
@@ -143,11 +208,18 @@ def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
     [
         ((), "COMMAND"),
         (("downscale",), "downscale"),
-        (("upscale",), "IMAGE_OR_DIR"),
+        (("upscale",), "PICTURE"),
         (("upscale", "a.png"), "--weights"),
         (("upscale", "a.png", "--weights", "none"), "none: no such weights file"),
         (("upscale", "a.png", "--weights", "none", "--quality", "0"), "between 1"),
         (("upscale", "a.png", "--weights", "none", "--quality", "high"), "high"),
+        (("upscale", "a.png", "--weights", "none", "--outscale", "0"), "positive"),
+        (("upscale", "a.png", "--weights", "none", "--size", "800"), "--size"),
+        (("upscale", "a.png", "--weights", "none", "--format", "gif"), "png, jpg"),
+        (
+            ("upscale", "a.png", "--weights", "none", "--size", "8x8", "--width", "8"),
+            "not allowed with",
+        ),
         (("evaluate", "--weights", "none", "--data", "none"), "none"),
         (("convert", "a.pth", "-o", "b", "--scale", "5"), "--scale"),
     ],
@@ -180,3 +252,8 @@ def test_the_module_ends_with_the_status():
     done = run("-m", "ignn_jax", "upscale", "a.png", "--weights", "none")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_package_imports_without_jax():
+    program = "import ignn_jax, sys; ignn_jax.upscale; sys.exit('jax' in sys.modules)"
+    assert run("-c", program).returncode == 0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import logging
 
 from ignn_jax.errors import InputError
 
@@ -34,6 +35,7 @@ def open_dataset(
       InputError: there is no such dataset or split, it is for another scale, it has no
         images, it cannot be prepared, or it was prepared in another file format.
     """
+    logging.set_verbosity(logging.ERROR)  # it warns of what `_prepare` says
     name, split = re.fullmatch(r"([^:]*(?::\d[\d.*]*)?):?(.*)", argument).groups()
     try:
         # The folder is TFDS_DATA_DIR, or ~/tensorflow_datasets.

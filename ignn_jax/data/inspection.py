@@ -8,7 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.pipeline import train_batches
 
-_MARGIN, _CAPTION, _COLUMNS = 8, 20, 4
+# Pixels; and crops in a row. Smaller crops than _LEAST are magnified.
+_MARGIN, _CAPTION, _LEAST = 8, 20, 120
+_COLUMNS = 4
 # Names of one reason that are printed.
 _NAMES = 5
 
@@ -67,6 +69,7 @@ def contact_sheet(
         )
     )
     side = lr_patch * scale
+    side *= -(-_LEAST // side)  # room for the captions
     width, height = 2 * side + 2 * _MARGIN, side + _CAPTION + _MARGIN
     size = (_COLUMNS * width + _MARGIN, -(-count // _COLUMNS) * height + _MARGIN)
     sheet = Image.new("RGB", size, "white")

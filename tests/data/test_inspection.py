@@ -36,8 +36,8 @@ def test_inspect_counts_names_and_draws(tmp_path, capsys):
 
     # LR enlarged, beside HR: a crop in either of its 8 orientations.
     pixels = np.asarray(Image.open(sheet))
-    lr, hr = pixels[28:68:2, 8:48:2], pixels[28:68, 52:92]
-    np.testing.assert_array_equal(pixels[29:68:2, 9:48:2], lr)
+    lr, hr = pixels[28:148:6, 8:128:6], pixels[28:148:3, 132:252:3]
+    np.testing.assert_array_equal(pixels[33:148:6, 13:128:6], lr)
     difference = imresize(hr, scale=0.5).astype(int) - lr
     assert abs(difference[2:-2, 2:-2]).max() <= 1
 

@@ -22,6 +22,13 @@ WITHOUT_GRADIENT = {("conv_2", "bias"), ("conv_3", "bias")}
 pytestmark = pytest.mark.parametrize("case", CASES)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _optimized_as_for_users():
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @functools.cache
 def golden(case):
     with np.load(GOLDEN / f"{case}.npz") as arrays:
