@@ -8,7 +8,7 @@ import platform
 
 
 def describe_machine(*packages: str) -> dict[str, str]:
-    """Date, processor, cores that this process may use, memory and versions.
+    """Date, processor, cores that this process may use, load, memory and versions.
 
     Args:
       packages: whose versions matter.
@@ -21,6 +21,8 @@ def describe_machine(*packages: str) -> dict[str, str]:
         "date": datetime.date.today().isoformat(),
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
+        # Of the last minute: what else ran, and what the benchmark itself did.
+        "load": f"{os.getloadavg()[0]:.1f}",
         "memory": f"{memory:.0f} GiB",
         "system": platform.platform(),
         "python": platform.python_version(),

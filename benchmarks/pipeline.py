@@ -6,9 +6,7 @@ Beside it, the same crops cut by a plain NumPy loop in the same process: what th
 in memory allow, without order, seeds, threads or batches that can be resumed.
 """
 
-import argparse
 import contextlib
-import json
 import pathlib
 import statistics
 import tempfile
@@ -18,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import describe_machine
+from benchmarks.common import make_parser, publish
 from ignn_jax.data.pairs import Pair, drop_small
 from ignn_jax.data.pipeline import train_batches
 from ignn_jax.data.training import load_set
@@ -73,13 +71,11 @@ def make_images(folder: pathlib.Path) -> str:
     return f"folder:{folder}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, network=False)
     parser.add_argument("--data", metavar="SOURCE", help="as data.train")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
-    parser.add_argument("--repeats", type=int, default=5)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
 
     with contextlib.ExitStack() as stack:
         cache, spec = "", args.data
@@ -100,24 +96,20 @@ def main() -> None:
             "plain NumPy": crops_per_second(numpy_batches(pairs), **options),
         }
 
-    sizes = f"{LR_PATCH} x {LR_PATCH} + {LR_PATCH * SCALE} x {LR_PATCH * SCALE}"
-    machine = describe_machine("grain", "numpy", "pillow")
-    data = args.data or "smooth noise"
-    print(f"\n{len(pairs)} images of {data}, batches of {BATCH}\n")
-    print(f"| {sizes} crops a second | median | lowest | highest |\n|---|---|---|---|")
-    for name, values in rates.items():
-        numbers = (statistics.median(values), min(values), max(values))
-        print(f"| {name} | " + " | ".join(f"{n:,.0f}" for n in numbers) + " |")
-    print("\n" + ", ".join(f"{name} {value}" for name, value in machine.items()))
-    if args.json:
-        result = {
-            "data": data,
-            "images": len(pairs),
-            "loading_seconds": loading,
-            "crops_per_second": rates,
-            "machine": machine,
+    rows = [
+        {
+            "crops a second": name,
+            "median": statistics.median(values),
+            "lowest": min(values),
+            "highest": max(values),
+            "rates": values,
         }
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
+        for name, values in rates.items()
+    ]
+    sizes = f"{LR_PATCH} x {LR_PATCH} + {LR_PATCH * SCALE} x {LR_PATCH * SCALE}"
+    title = f"{sizes} out of {len(pairs)} images, batches of {BATCH}"
+    args.data = args.data or "smooth noise"
+    publish({title: rows}, args, loading_seconds=loading)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ and status 2; a file that failed among others, in status 1.
 """
 
 import argparse
-import functools
+import math
 import pathlib
 import sys
 
+from ignn_jax import compile_cache
 from ignn_jax.errors import InputError
 
 # Heavy imports (JAX) are made by the commands that need them, so that --help and a
@@ -16,29 +17,35 @@ from ignn_jax.errors import InputError
 
 
 def _upscale(args: argparse.Namespace) -> int:
-    import jax
+    from ignn_jax.inference.files import FORMATS, MAX_PIXELS
+    from ignn_jax.inference.pictures import EndSize, load_network
+    from ignn_jax.upscaling import Options, plan_jobs, upscale_files
 
-    from ignn_jax.upscale import plan_jobs, upscale_files
-    from ignn_jax.weights import load_weights
-
-    model, variables, _ = load_weights(args.weights)
-    if len(args.images) > 1 and args.output and not args.output.is_dir():
-        raise InputError(
-            f"{args.output}: is not a folder; several pictures need one that exists"
-        )
-    jobs = [
-        job
-        for source in args.images
-        for job in plan_jobs(source, args.output, scale=model.scale)
-    ]
-    return upscale_files(
-        functools.partial(jax.jit(model.apply), jax.device_put(variables)),
-        jobs,
-        scale=model.scale,
+    suffix = args.format and f".{args.format.lower()}"
+    if suffix and suffix not in FORMATS:
+        known = ", ".join(name.removeprefix(".") for name in FORMATS)
+        raise InputError(f"--format {args.format}: give one of {known}")
+    end_size = EndSize.given(args.outscale, args.size, args.width)
+    network = load_network(
+        args.weights,
+        scale=args.scale,
         tile=args.tile,
+        ensemble=args.ensemble,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    jobs = plan_jobs(
+        args.images, args.output, label=end_size.label(network.scale), suffix=suffix
+    )
+    options = Options(
+        end_size=end_size,
         quality=args.quality,
         overwrite=args.overwrite,
+        skip_existing=args.skip_existing,
+        strip=args.strip,
+        max_pixels=args.max_pixels or MAX_PIXELS,
     )
+    return upscale_files(network, jobs, options)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -55,19 +62,102 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from ignn_jax.convert import ignn_from_torch
+    from ignn_jax.convert import edsr_from_torch, ignn_from_torch, is_edsr
     from ignn_jax.outputs import check_output
     from ignn_jax.weights import load_torch, save_weights
 
     check_output(args.output, option="-o")
     state_dict = load_torch(args.source)
+    convert = edsr_from_torch if is_edsr(state_dict) else ignn_from_torch
     try:
-        model, variables = ignn_from_torch(state_dict, scale=args.scale)
+        model, variables = convert(state_dict, scale=args.scale)
     except ValueError as error:
         raise InputError(f"{args.source}: {error}") from error
     save_weights(args.output, model, variables, source=args.source.name)
     print(f"{args.source} -> {args.output}")
     return 0
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from ignn_jax.data.inspection import contact_sheet, describe
+    from ignn_jax.data.pairs import drop_small
+    from ignn_jax.data.training import load_set, load_train_and_validation
+    from ignn_jax.outputs import check_output
+
+    if args.output:
+        check_output(args.output, option="-o")
+    if args.validation:
+        images, validation = load_train_and_validation(
+            args.source,
+            args.validation,
+            scale=args.scale,
+            lr_patch=args.lr_patch,
+            cache=args.cache,
+        )
+        print(f"Validation: {describe(validation)}\nTraining: ", end="")
+    else:
+        images = load_set(args.source, scale=args.scale, cache=args.cache)
+        images = drop_small(images, args.lr_patch * args.scale)
+    print(describe(images))
+    if args.output:
+        contact_sheet(
+            images.pairs,
+            lr_patch=args.lr_patch,
+            scale=args.scale,
+            seed=args.seed,
+            channel_shuffle=args.channel_shuffle,
+        ).save(args.output)
+        print(f"The first crops of seed {args.seed}: {args.output}")
+    return 0
+
+
+def _plot(args: argparse.Namespace) -> int:
+    from ignn_jax.outputs import check_output
+    from ignn_jax.plot import plot
+
+    check_output(args.output, option="-o")
+    plot(args.runs, args.output)
+    print(args.output)
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from ignn_jax.explain import explain_file
+
+    explain_file(
+        args.image, args.at, args.weights, args.output, overwrite=args.overwrite
+    )
+    return 0
+
+
+def _tile(text: str) -> int | str | None:
+    if text == "auto":
+        return text
+    return None if text == "whole" else int(text)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return factor
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    return _positive(width), _positive(height)
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    x, _, y = text.partition(",")
+    return int(x), int(y)
 
 
 def _quality(text: str) -> int:
@@ -103,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def add_network(sub, tile, also=""):
+    def add_weights(sub, also=""):
         sub.add_argument(
             "--weights",
             type=path,
@@ -111,27 +201,84 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE_OR_DIR",
             help=f"a weights file, or the workdir of a training run{also}",
         )
-        sub.add_argument(
-            "--tile",
-            type=int,
-            default=tile,
-            metavar="N",
-            help="side of tiles, in input pixels; 0: no tiles (default: %(default)s)",
-        )
 
     sub = command("upscale", _upscale, "Upscale pictures, or folders of them.")
-    sub.add_argument("images", type=path, nargs="+", metavar="IMAGE_OR_DIR")
+    sub.add_argument(
+        "images",
+        nargs="+",
+        metavar="PICTURE",
+        help="files, folders (with all below them) and quoted patterns: 'a/**/*.png'",
+    )
     sub.add_argument(
         "-o",
         "--output",
         type=path,
         help="file or folder to write (default: beside the input, as photo_x2.png)",
     )
-    add_network(sub, tile=192)
+    add_weights(sub)
     sub.add_argument(
-        "--quality", type=_quality, default=95, help="of JPEG and WebP, 1 to 100"
+        "--scale", type=_scale, metavar="N", help="refuse weights of another scale"
     )
-    sub.add_argument("--overwrite", action="store_true", help="replace existing files")
+    sizes = sub.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--outscale",
+        type=_factor,
+        metavar="2.5",
+        help="end size by a factor, from the network's scale on by bicubic",
+    )
+    sizes.add_argument(
+        "--size",
+        type=_size,
+        metavar="3840x2160",
+        help="end size, as large as fits into this box in proportion",
+    )
+    sizes.add_argument(
+        "--width", type=_positive, metavar="N", help="end size by its width"
+    )
+    sub.add_argument(
+        "--tile",
+        type=_tile,
+        default="auto",
+        metavar="auto|whole|N",
+        help="side of tiles, in input pixels (default: auto)",
+    )
+    sub.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average over the 8 flips and rotations (IGNN+), 8 times slower",
+    )
+    sub.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="where to run")
+    sub.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        help="of the convolutions (default: the weights' own)",
+    )
+    sub.add_argument("--format", help="png, jpg, webp, ... (default: the input's)")
+    sub.add_argument(
+        "--quality",
+        type=_quality,
+        default=95,
+        metavar="N",
+        help="of JPEG, WebP, AVIF and HEIC, 1 to 100 (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--strip", action="store_true", help="drop EXIF, color profile and resolution"
+    )
+    existing = sub.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--overwrite", action="store_true", help="replace existing files"
+    )
+    existing.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave existing files: go on with a batch where it was stopped",
+    )
+    sub.add_argument(
+        "--max-pixels",
+        type=_positive,
+        metavar="N",
+        help="refuse larger inputs (default: 250 million)",
+    )
 
     sub = command(
         "evaluate",
@@ -148,7 +295,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--sets", type=_names, metavar="NAMES", help="subfolders of DIR: Set5,Set14"
     )
-    add_network(sub, tile=0, also=", or bicubic")
+    add_weights(sub, also=", or bicubic")
+    sub.add_argument(
+        "--tile",
+        type=int,
+        default=0,
+        metavar="N",
+        help="side of tiles, in input pixels; 0: no tiles (default: %(default)s)",
+    )
     sub.add_argument(
         "--scale", type=_scale, metavar="N", help="needed with --weights bicubic"
     )
@@ -165,16 +319,70 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub.add_argument(option, type=path, metavar=metavar, help=description)
 
-    sub = command("convert", _convert, "Convert the reference's PyTorch weights.")
+    sub = command("convert", _convert, "Convert PyTorch weights of IGNN or EDSR.")
     sub.add_argument("source", type=path, metavar="IGNN_x2.pth")
     sub.add_argument("-o", "--output", type=path, required=True)
     sub.add_argument("--scale", type=int, choices=(2, 3, 4), required=True)
+
+    sub = command("plot", _plot, "Draw the curves of training runs into one PNG.")
+    sub.add_argument("runs", type=path, nargs="+", metavar="RUN", help="a workdir")
+    sub.add_argument("-o", "--output", type=path, required=True, metavar="FILE.png")
+
+    sub = command(
+        "explain", _explain, "Draw a patch of an image and its neighbors in the graph."
+    )
+    sub.add_argument("image", type=path, metavar="IMAGE")
+    sub.add_argument(
+        "--at",
+        type=_pixel,
+        required=True,
+        metavar="X,Y",
+        help="a pixel of the image, from 0,0; the nearest patch is taken",
+    )
+    add_weights(sub)
+    sub.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        metavar="FILE.png",
+        help="(default: beside the image, as photo_explained_X_Y.png)",
+    )
+    sub.add_argument(
+        "--overwrite", action="store_true", help="replace an existing file"
+    )
+
+    sub = command("data", None, "Look at training images.")
+    actions = sub.add_subparsers(metavar="ACTION", required=True)
+    description = "Say what a source holds and what is left out; draw sample crops."
+    sub = actions.add_parser("inspect", help=description, description=description)
+    sub.set_defaults(run=_inspect)
+    sub.add_argument("source", metavar="SOURCE", help="as data.train: folder:PATH")
+    sub.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        metavar="SHEET.png",
+        help="write the first crops of a training, LR enlarged beside HR",
+    )
+    sub.add_argument("--scale", type=_scale, default=2, metavar="N")
+    sub.add_argument("--lr-patch", type=_positive, default=60, metavar="N")
+    sub.add_argument("--seed", type=int, default=0, metavar="N")
+    sub.add_argument("--channel-shuffle", action="store_true")
+    sub.add_argument(
+        "--validation",
+        metavar="SOURCE",
+        help="as data.validation; its images are taken out (default: none are)",
+    )
+    sub.add_argument(
+        "--cache", default="", metavar="DIR", help="of decoded images, as data.cache"
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command line; returns the exit status."""
     args = _parser().parse_args(argv)
+    compile_cache.enable()
     try:
         return args.run(args)
     except InputError as error:

@@ -7,6 +7,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from ignn_jax import compile_cache
 from ignn_jax.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -59,6 +60,7 @@ def _refuse(message):
 
 
 def main(_) -> None:
+    has_cache = compile_cache.enable()
     # After the flags, which may be wrong.
     import jax
 
@@ -68,6 +70,10 @@ def main(_) -> None:
     logging.set_verbosity(logging.WARNING)  # Orbax tells a novel
     try:
         parallel.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        if has_cache and jax.process_count() > 1:
+            # GPUs wait for one another while they compile, and would for one that has
+            # found its program in a cache that the others do not see.
+            jax.config.update("jax_compilation_cache_dir", None)
         if jax.process_index() > 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process tells
         train(

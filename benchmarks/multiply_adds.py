@@ -1,0 +1,53 @@
+"""Multiply-adds of the networks by hand, as the paper writes them.
+
+All that is a product of matrices; additions, statistics and interpolation are left out.
+An implementation may do with less, by what is linear or constant.
+"""
+
+import math
+
+from ignn_jax.models import EDSR, IGNN
+from ignn_jax.models.aggregation import ECN_FEATURES
+from ignn_jax.models.edsr import upsample_factors
+from ignn_jax.ops.knn import window_sides
+from ignn_jax.ops.patches import patch_axis
+
+
+def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:
+    """Per pixel of an LR image of side x side, by part; the graph is cross-scale."""
+    c, factors = model.features, upsample_factors(model.scale)
+    parts = {
+        "backbone": 9 * 3 * c + model.num_blocks * 18 * c**2 + 9 * c**2,
+        "tail": 0,
+    }
+    pixels = 1  # for each of the LR image
+    for factor in factors:
+        parts["tail"] += pixels * 9 * c * factor**2 * c
+        pixels *= factor**2
+    parts["tail"] += pixels * 9 * c * 3
+    if isinstance(model, IGNN):
+        parts |= _graph(model, factors[0], side)
+    return parts
+
+
+def _graph(model, scale, side):
+    c, graph = model.features, model.graph
+    channels = {"vgg19": 64, "backbone": c, "rgb": 3}[graph.embedding]
+    embedding = {
+        "vgg19": 9 * 3 * 64 + 9 * 64 * 64,
+        "backbone": 9 * 3 * c,
+        "rgb": 0,
+    }
+    queries = 1 / graph.patch_stride**2
+    grid = patch_axis(side // scale, graph.patch_size, graph.patch_stride).count
+    window = math.prod(window_sides(graph.window, (grid, grid)))
+    ecn = channels * ECN_FEATURES + 2 * ECN_FEATURES**2 + ECN_FEATURES
+    den_runs = graph.neighbors if graph.den == "per_neighbor" else 1
+    ecns = 2 if graph.den == "per_neighbor" else 1
+    return {
+        "embedding": (1 + 1 / scale**2) * embedding[graph.embedding],
+        "search": queries * window * graph.patch_size**2 * channels,
+        "ECN": ecns * graph.neighbors * ecn if graph.edge_weights == "ecn" else 0,
+        "DEN": den_runs * (25 + 9 + 9) * c**2,
+        "fusion": (1 + scale**2) * (18 + 9) * c**2,
+    }

@@ -1,0 +1,85 @@
+"""Where a forward pass of IGNN spends its time, stage by stage.
+
+python -m benchmarks.stages [--size light|full] [--side N]
+
+The network is compiled as far as each stage, with all before it; a stage takes what its
+program takes more than the one before. So each is as it is within the whole.
+"""
+
+import flax.traverse_util
+
+from benchmarks.common import (
+    Program,
+    make_image,
+    make_network,
+    make_parser,
+    publish,
+    summarize,
+    time_in_turn,
+)
+
+# What there is of a stage: sown by the network, or the outputs of these modules.
+STAGES = {
+    "backbone before the graph": lambda found: found["lr_features"],
+    "embedding": lambda found: found.get("embedding/__call__"),  # of VGG19
+    "search": lambda found: [graph.indices for graph in found["graph"]],
+    "edge labels": lambda found: [graph.labels for graph in found["graph"]],
+    "ECN": lambda found: [
+        found.get(f"graph_agg/ecn_{output}/__call__") for output in ("lr", "hr")
+    ],
+    "gather, AdaPN, fold": lambda found: found["aggregated_hr"],
+    "DEN": lambda found: found["aggregated_lr"],
+    "backbone after the graph": lambda found: found["body/__call__"],
+    "tail": lambda found: found["sr"],
+}
+_CAPTURED = ("embedding", "ecn_lr", "ecn_hr", "body")
+
+
+def make_programs(args) -> dict[str, Program]:
+    """The network up to each stage."""
+    model, variables = make_network("ignn", args)
+
+    def run(variables, lr, stages):
+        sr, state = model.apply(
+            variables,
+            lr,
+            capture_intermediates=lambda module, _: module.name in _CAPTURED,
+            mutable=["intermediates"],
+        )
+        found = flax.traverse_util.flatten_dict(state["intermediates"], sep="/")
+        return [STAGES[stage]({**found, "sr": sr}) for stage in stages]
+
+    image = make_image(args.side, args.side)
+    names = list(STAGES)
+    return {
+        name: Program(
+            lambda variables, lr, n=n: run(variables, lr, names[: n + 1]),
+            variables,
+            image,
+        )
+        for n, name in enumerate(names)
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--side", type=int, help="of the LR image (128; full: 100)")
+    args = parser.parse_args(argv)
+    args.side = args.side or (100 if args.size == "full" else 128)
+
+    times = time_in_turn(make_programs(args), args.repeats)
+    whole = summarize(times["tail"])["s"]
+    rows, before = [], 0
+    for name, seconds in times.items():
+        row = {"stage": name, **summarize(seconds)}
+        row["s"], before = row["s"] - before, row["s"]
+        row["share"] = row["s"] / whole
+        row["up to here, s"] = before
+        row["middle half"] = row.pop("middle half")
+        rows.append(row)
+    title = f"IGNN by stage, {args.size}, {args.side} x {args.side} LR, x2"
+    publish({title: rows}, args)
+
+
+if __name__ == "__main__":
+    main()
