@@ -1,5 +1,6 @@
 """Trains: python -m ignn_jax.main --config=configs/x2.py --workdir=runs/x2"""
 
+import errno
 import os
 import pathlib
 import sys
@@ -84,6 +85,10 @@ def main(_) -> None:
         )
     except InputError as error:
         _refuse(str(error))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _refuse(f"{_WORKDIR.value}: {error.strerror}; free some, and run it again")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def initialize(
                 f"--process_id={process_id}: give a number from 0 to "
                 f"--num_processes - 1 = {num_processes - 1}"
             )
-    elif int(os.environ.get("SLURM_NTASKS", 1)) == 1 and not _on_tpu():
+    # Not SLURM_NTASKS, which is also set where a script is run without srun.
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == 1 and not _on_tpu():
         return
     try:
         jax.distributed.initialize(*given)

@@ -21,6 +21,7 @@ import safetensors.numpy
 from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19, VGG19_SHAPES
 from ignn_jax.models.factory import create_model, model_settings
+from ignn_jax.outputs import write_bytes
 
 # What a training run keeps up to date in its workdir: the last, and the best.
 FILENAME, BEST_FILENAME = "weights.safetensors", "best.safetensors"
@@ -41,20 +42,15 @@ def save_weights(
       model: the network whose settings go into the header.
       variables: as `model.apply` takes them.
       **details: whatever else JSON can hold, for the header: step, PSNR, data.
+
+    Raises:
+      InputError: it cannot be written.
     """
     flat = flax.traverse_util.flatten_dict(dict(variables), sep="/")
     tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
     header = {"model": model_settings(model), **details}
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        # Not `save_file`, whose files only their owner can read.
-        temporary.write_bytes(
-            safetensors.numpy.save(tensors, {_HEADER: json.dumps(header)})
-        )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # there only if the disk was full
+    data = safetensors.numpy.save(tensors, {_HEADER: json.dumps(header)})
+    write_bytes(pathlib.Path(path), data)
 
 
 def load_weights(

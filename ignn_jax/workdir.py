@@ -44,6 +44,8 @@ class Workdir(contextlib.AbstractContextManager):
         self._writes = jax.process_index() == 0
         self._results = None  # of the last evaluation
         if self._writes:
+            for leftover in path.glob(".*.part"):  # of a write that was killed
+                leftover.unlink()
             write_text(path / "config.json", config.to_json(indent=2))
         self.log = Log(path, start, write=self._writes)
         if self.log.evaluations:

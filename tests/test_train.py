@@ -78,7 +78,7 @@ def resumed(folder):
     step = kill_after_checkpoint(killed, folder / "killed")
     # As if it had been killed while it wrote these.
     (folder / "killed" / "checkpoints" / "40000.orbax-checkpoint-tmp").mkdir()
-    (folder / "killed" / f".{FILENAME}.tmp").write_bytes(b"half")
+    (folder / "killed" / ".0123456789abcdef.part").write_bytes(b"half")
     return whole, succeeded(begin(folder, "killed", changes)), step
 
 
