@@ -18,8 +18,11 @@ def get_config() -> ConfigDict:
     config.data.lr_patch = 24
     config.data.channel_shuffle = True  # four photographs hold few colors
     config.train.steps = 1000
+    # So short a training ends well only if its last steps are small and averaged.
+    config.train.ema = 0.99
     config.optimizer.learning_rate = 2e-3
-    config.optimizer.decay_every = 250
+    config.optimizer.schedule = "cosine"
+    config.optimizer.warmup = 50
     config.checkpoint.every = 500
     config.eval.every = 500
     return config
