@@ -198,15 +198,8 @@ def _tile(
         whole = part((0, 0), size)._replace(place=None)
         return (Span(0, 0), Span(0, 0)), (whole, whole, None)
     row, column = spans = layout.rows[cell[0]], layout.columns[cell[1]]
-    grids = (
-        (row.first_query, column.first_query),
-        layout.queries,
-        (row.first_candidate, column.first_candidate),
-        layout.candidates,
-        layout.window,
-    )
     return spans, (
         part((row.queries, column.queries), (layout.query_side,) * 2),
         part((row.candidates, column.candidates), layout.candidate_sides),
-        Grids(*map(np.int32, grids)),
+        layout.grids(row, column),
     )

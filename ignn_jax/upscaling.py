@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 from tqdm import tqdm
 
+from ignn_jax.data.images import files_below
 from ignn_jax.errors import InputError
 from ignn_jax.inference.files import (
     FORMATS,
@@ -124,14 +125,10 @@ def _plan_folder(
     output = output or resolved.with_name(f"{resolved.name}_{label}")
     if output.resolve() == resolved:
         raise InputError(f"{output}: is the folder of the originals; name another")
-    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*"))]
     jobs = [
-        Job(folder / path, output / path.with_name(_rename(path, suffix)))
-        for path in paths
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.parts)
-        and not (folder / path).is_dir()
-        and not (folder / path).resolve().is_relative_to(output.resolve())
+        Job(path, output / path.relative_to(folder).with_name(_rename(path, suffix)))
+        for path in files_below(folder, SUFFIXES)
+        if not path.resolve().is_relative_to(output.resolve())
     ]
     if not jobs:
         raise InputError(

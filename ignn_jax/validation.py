@@ -70,12 +70,7 @@ class Validation:
                 ReportSet(
                     "validation",
                     "LR made by MATLAB's bicubic",
-                    [
-                        make_figure(*figure)
-                        for figure in zip(
-                            rows[:_SHOWN], self._bicubic, scores, strict=False
-                        )
-                    ],
+                    list(map(make_figure, rows[:_SHOWN], self._bicubic, scores)),
                 )
             ],
             title=f"{label}, \u00d7{self._scale}: validation",

@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+from collections.abc import Collection
 from typing import BinaryIO
 
 import numpy as np
@@ -64,19 +65,24 @@ def list_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of images")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.is_dir()
-    )
+    paths = files_below(folder, IMAGE_SUFFIXES)
     if not paths:
         raise InputError(
             f"{folder}: no image in this folder; give one with files that end in "
             + ", ".join(IMAGE_SUFFIXES)
         )
     return paths
+
+
+def files_below(folder: pathlib.Path, suffixes: Collection[str]) -> list[pathlib.Path]:
+    """The files that `list_images` would list, but of these suffixes, or none."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.is_dir()
+    )
 
 
 def _read(

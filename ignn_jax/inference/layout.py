@@ -8,9 +8,10 @@ import math
 from typing import NamedTuple
 
 import flax.linen as nn
+import numpy as np
 
 from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.knn import window_sides, window_starts, windows_union
+from ignn_jax.ops.knn import Grids, window_sides, window_starts, windows_union
 from ignn_jax.ops.patches import patch_axis
 
 # Pixels computed around a tile, and once more around what is encoded. Deep networks see
@@ -58,6 +59,19 @@ class Layout(NamedTuple):
     queries: tuple[int, int] | None = None
     candidates: tuple[int, int] | None = None
     window: tuple[int, int] | None = None
+
+    def grids(self, row: Span, column: Span) -> Grids | None:
+        """Where the patches of a tile lie, for the search; None without a search."""
+        if self.window is None:
+            return None
+        pairs = (
+            (row.first_query, column.first_query),
+            self.queries,
+            (row.first_candidate, column.first_candidate),
+            self.candidates,
+            self.window,
+        )
+        return Grids(*(np.array(pair, np.int32) for pair in pairs))
 
 
 def make_layout(model: nn.Module, size: tuple[int, int], side: int) -> Layout | None:

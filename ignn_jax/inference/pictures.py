@@ -141,8 +141,7 @@ def _devices(kind: str | None) -> Sequence[jax.Device] | None:
 
 def _over_orientations(run):
     def averaged(image, *, progress=iter):
-        turn = self_ensemble(lambda lr: run(lr[0], progress=progress)[None])
-        return turn(image[None])[0]
+        return self_ensemble(functools.partial(run, progress=progress))(image)
 
     return averaged
 

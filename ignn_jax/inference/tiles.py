@@ -25,7 +25,6 @@ from ignn_jax.errors import InputError
 from ignn_jax.inference.layout import Layout, Span, make_layout
 from ignn_jax.inference.memory import available_memory, is_out_of_memory
 from ignn_jax.models.ignn import IGNN, Part
-from ignn_jax.ops.knn import Grids
 from ignn_jax.ops.place import Place
 
 AUTO = "auto"
@@ -278,16 +277,7 @@ def _cut_tile(layout, row, column, image, features):
     if layout.candidate_sides is None:
         return queries, None, None
     candidates = part((row.candidates, column.candidates), layout.candidate_sides)
-    if layout.window is None:
-        return queries, candidates, None
-    grids = (
-        (row.first_query, column.first_query),
-        layout.queries,
-        (row.first_candidate, column.first_candidate),
-        layout.candidates,
-        layout.window,
-    )
-    return queries, candidates, Grids(*(np.array(pair, np.int32) for pair in grids))
+    return queries, candidates, layout.grids(row, column)
 
 
 def _place(start, size):
