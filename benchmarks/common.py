@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.machine import describe_machine
+from ignn_jax.inference.memory import planned_memory
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.embedding import EMBEDDINGS
 
@@ -89,13 +90,8 @@ class Program:
         self._args = args
         # XLA counts what is in a loop, such as the search's, but once.
         self.flops = self._compiled.cost_analysis().get("flops", 0)
-        plan = self._compiled.memory_analysis()
-        self.temporary = plan.temp_size_in_bytes
-        self.planned = (
-            plan.temp_size_in_bytes
-            + plan.argument_size_in_bytes
-            + plan.output_size_in_bytes
-        )
+        self.temporary = self._compiled.memory_analysis().temp_size_in_bytes
+        self.planned = planned_memory(self._compiled)
 
     def __call__(self) -> Any:
         """Runs it and waits."""

@@ -7,12 +7,11 @@ that machines may share a folder, and runs may write to it at once.
 
 import contextlib
 import os
-import pathlib
 import shutil
 import sys
 import warnings
 
-import platformdirs
+from ignn_jax.outputs import cache_folder
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 # Bytes: of all entries when a program starts, and of what the disk must have left. An
@@ -34,8 +33,7 @@ def enable() -> bool:
     """
     if _VARIABLE in os.environ or "jax" in sys.modules:
         return False
-    root = os.environ.get("IGNN_CACHE") or platformdirs.user_cache_dir("ignn-jax")
-    folder = pathlib.Path(root).expanduser().absolute() / "compiled"
+    folder = cache_folder() / "compiled"
     try:
         # Entries are machine code: nobody else shall write them.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

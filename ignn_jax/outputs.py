@@ -5,7 +5,15 @@ import os
 import pathlib
 import uuid
 
+import platformdirs
+
 from ignn_jax.errors import InputError
+
+
+def cache_folder() -> pathlib.Path:
+    """Of what can be made again: the environment's IGNN_CACHE, or else the user's."""
+    folder = os.environ.get("IGNN_CACHE") or platformdirs.user_cache_dir("ignn-jax")
+    return pathlib.Path(folder).expanduser().absolute()
 
 
 def check_output(path: pathlib.Path, *, option: str) -> None:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from ignn_jax.errors import InputError
+from ignn_jax.inference.memory import planned_memory
 
 AXIS = "batch"
 
@@ -94,14 +95,7 @@ def compile_step(step: Callable, state: Any, batch: Any) -> tuple[Callable, Cost
     # To be called, it finds the same program; `compiled` wants arrays of all processes.
     compiled = step.lower(state, batch).compile()
     flops = compiled.cost_analysis()["flops"] * jax.device_count()
-    memory = compiled.memory_analysis()
-    memory = (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        + memory.temp_size_in_bytes
-        - memory.alias_size_in_bytes
-    )
-    return step, Cost(flops, memory, time.monotonic() - begin)
+    return step, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
 
 
 def must_wait() -> bool:

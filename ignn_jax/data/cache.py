@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import numpy as np
-import platformdirs
 from PIL import Image
 from tqdm import tqdm
 
@@ -29,7 +28,7 @@ from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sources import SourceImage
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.outputs import check_output_folder, write_bytes
+from ignn_jax.outputs import cache_folder, check_output_folder, write_bytes
 
 # To be changed when `decode_rgb` or `imresize` give other pixels than before.
 _PROTOCOL = "decoded-v1"
@@ -179,9 +178,7 @@ class _Cache:
 
 
 def _open_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
-    folder = folder or os.environ.get("IGNN_CACHE")
-    folder = folder or platformdirs.user_cache_dir("ignn-jax")
-    folder = pathlib.Path(folder).expanduser() / _PROTOCOL
+    folder = pathlib.Path(folder or cache_folder()).expanduser() / _PROTOCOL
     check_output_folder(folder, option="data.cache")
     for path in folder.glob(".*.part"):  # of runs that were killed
         with contextlib.suppress(FileNotFoundError):

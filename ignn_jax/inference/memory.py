@@ -22,6 +22,17 @@ def available_memory(device: jax.Device) -> float:
     return _SHARE_OF_ACCELERATOR * (limit - stats.get("bytes_in_use", 0))
 
 
+def planned_memory(compiled: jax.stages.Compiled) -> int:
+    """Bytes that XLA will take on each device for a program and its arguments."""
+    plan = compiled.memory_analysis()
+    return (
+        plan.argument_size_in_bytes
+        + plan.output_size_in_bytes
+        + plan.temp_size_in_bytes
+        - plan.alias_size_in_bytes
+    )
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether NumPy, XLA or a device's allocator ran out of memory."""
     text = str(error)

@@ -23,7 +23,11 @@ from jax.sharding import PartitionSpec as P
 
 from ignn_jax.errors import InputError
 from ignn_jax.inference.layout import Layout, Span, make_layout
-from ignn_jax.inference.memory import available_memory, is_out_of_memory
+from ignn_jax.inference.memory import (
+    available_memory,
+    is_out_of_memory,
+    planned_memory,
+)
 from ignn_jax.models.ignn import IGNN, Part
 from ignn_jax.ops.place import Place
 
@@ -128,12 +132,8 @@ class TiledNetwork:
 
             tile = _cut_tile(layout, layout.rows[0], layout.columns[0], image, zeros)
             plan = decode.lower(self._variables, self._stack([tile])).compile()
-            plan = plan.memory_analysis()
-            self._fitting[side] = (
-                plan.temp_size_in_bytes
-                + plan.argument_size_in_bytes
-                + plan.output_size_in_bytes
-            ) <= available_memory(self._devices[0])
+            available = available_memory(self._devices[0])
+            self._fitting[side] = planned_memory(plan) <= available
         return self._fitting.get(side, True)
 
     def _upscale(self, image, side, progress):
