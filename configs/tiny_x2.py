@@ -1,0 +1,27 @@
+"""tiny-x2, the x2 network that comes with the package, trained on two CPU cores.
+
+  python -m ignn_jax.main --config=configs/tiny_x2.py --workdir=runs/tiny_x2 \
+    --config.data.train=folder:PATH
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.model.features = 32
+    config.model.num_blocks = 8
+    config.model.residual_scale = 1.0
+    config.model.graph.position = 4
+    config.model.graph.den = "aggregated"
+    config.data.lr_patch = 48
+    config.train.steps = 5000
+    config.train.ema = 0.995
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.schedule = "cosine"
+    config.optimizer.warmup = 100
+    config.checkpoint.every = 500
+    config.eval.every = 2500
+    return config
