@@ -24,15 +24,13 @@ STAGES = {
     "embedding": lambda found: found.get("embedding/__call__"),  # of VGG19
     "search": lambda found: [graph.indices for graph in found["graph"]],
     "edge labels": lambda found: [graph.labels for graph in found["graph"]],
-    "ECN": lambda found: [
-        found.get(f"graph_agg/ecn_{output}/__call__") for output in ("lr", "hr")
-    ],
+    "ECN": lambda found: found["graph_agg/weights"],
     "gather, AdaPN, fold": lambda found: found["aggregated_hr"],
     "DEN": lambda found: found["aggregated_lr"],
     "backbone after the graph": lambda found: found["body/__call__"],
     "tail": lambda found: found["sr"],
 }
-_CAPTURED = ("embedding", "ecn_lr", "ecn_hr", "body")
+_CAPTURED = ("embedding", "body")
 
 
 def make_programs(args) -> dict[str, Program]:

@@ -96,7 +96,7 @@ def observe(
     """
     _, seen = model.apply(variables, *inputs, method=method, mutable="intermediates")
     seen = seen["intermediates"]
-    (graph,), (weights,) = seen["graph"], seen["graph_agg"]["weights"]
+    (graph,), ((weights, _),) = seen["graph"], seen["graph_agg"]["weights"]
     distance = jnp.sqrt(graph.distances)
     return graph.indices[0], distance[0], weights[0].astype(jnp.float32)
 

@@ -6,7 +6,9 @@ the maps is F_L at HR size, and DEN brings them down to LR size. The maps are ma
 after another and never exist together.
 """
 
+import functools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,7 +16,8 @@ import jax.numpy as jnp
 
 from ignn_jax.models.edsr import conv, kernel_init
 from ignn_jax.models.graph import Graph, GraphConfig
-from ignn_jax.ops.patches import fold, repeat, spread, take, unfold
+from ignn_jax.ops.loop import sum_over
+from ignn_jax.ops.patches import Exists, fold, repeat, spread, take, unfold
 
 # Channels of ECN, as the reference.
 ECN_FEATURES = 64
@@ -86,6 +89,41 @@ class DEN(nn.Module):
         return conv(c, 3, dtype=dtype, name="conv_2")(x)
 
 
+class Adapted(NamedTuple):
+    """Patches of F_L, on their way to a query (AdaPN, Eq. 3).
+
+    patches: [B, N1, S * P, N2, S * P, C], of the candidates, normalized.
+    std, mean: [B, M1, 1, M2, 1, C], of the queries; None without AdaPN.
+    """
+
+    patches: jax.Array
+    std: jax.Array | None = None
+    mean: jax.Array | None = None
+
+
+def adapt(
+    features: jax.Array, candidates: jax.Array, *, scale: int, config: GraphConfig
+) -> Adapted:
+    """The sides of AdaPN: the candidates' is no query's affair, and done before it.
+
+    Args:
+      features: F_L, [B, H, W, C], where the queries are.
+      candidates: F_L, [B, H', W', C], where the candidates are.
+      scale: S.
+      config: the graph's.
+    """
+    size, stride = config.patch_size, config.patch_stride
+    height, width = (n // scale * scale for n in candidates.shape[1:3])
+    patches = unfold(candidates[:, :height, :width], size, stride, scale=scale)
+    if config.normalization == "none":
+        return Adapted(patches)
+    dtype = features.dtype
+    mean, std = patch_statistics(patches)
+    patches = ((patches.astype(mean.dtype) - mean) / std).astype(dtype)
+    mean, std = patch_statistics(unfold(features, size, stride))
+    return Adapted(patches, std.astype(dtype), mean.astype(dtype))
+
+
 def patch_statistics(patches: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and standard deviation of each patch and channel (Eq. 3), in float32.
 
@@ -101,6 +139,34 @@ def patch_statistics(patches: jax.Array) -> tuple[jax.Array, jax.Array]:
     ddof = int(patches.shape[2] > 1)
     variance = patches.var(axis=(2, 4), keepdims=True, ddof=ddof)
     return mean, jnp.sqrt(variance + 1e-5)
+
+
+def neighbor_map(
+    adapted: Adapted,
+    indices: jax.Array,
+    size: tuple[int, int],
+    *,
+    scale: int,
+    config: GraphConfig,
+    exists: Exists = (None, None),
+) -> jax.Array:
+    """The HR map of one neighbor of each query.
+
+    Args:
+      adapted: the patches.
+      indices: [B, M1, M2], of the neighbor.
+      size: (H, W).
+      scale: S.
+      config: the graph's.
+      exists: as in `fold`.
+
+    Returns:
+      [B, S * H, S * W, C].
+    """
+    neighbor = take(adapted.patches, indices)
+    if adapted.std is not None:
+        neighbor = neighbor * adapted.std + adapted.mean
+    return fold(neighbor, size, config.patch_stride, scale=scale, exists=exists)
 
 
 class GraphAggregation(nn.Module):
@@ -133,78 +199,80 @@ class GraphAggregation(nn.Module):
           The LR output [B, H, W, C], and F_L at HR size [B, S * H, S * W, C], None at
           scale 1.
         """
-        scale = self.scale
-        lr_weights, hr_weights = self._edge_weights(graph, features.shape[1:3])
-        self.sow("intermediates", "weights", hr_weights)
+        scale, config, size = self.scale, self.config, features.shape[1:3]
+        adapted = adapt(features, candidates, scale=scale, config=config)
+        weights = self._edge_weights(graph, size)
+        self.sow("intermediates", "weights", weights)
         den = DEN(self.features, scale, self.dtype, name="den")
-        lr = hr = 0
-        for k, neighbor in enumerate(self._neighbor_maps(features, candidates, graph)):
-            self.sow("intermediates", "neighbors_hr", neighbor)
-            hr += repeat(hr_weights[..., k, None], scale) * neighbor
-            if lr_weights is not None:
-                lr += lr_weights[..., k, None] * den(neighbor)
-        if scale == 1:
-            return hr, None
-        return (den(hr) if lr_weights is None else lr), hr
 
-    def _neighbor_maps(self, features, candidates, graph):
-        """Yields each neighbor's HR map [B, S * H, S * W, C] in turn."""
-        scale, config = self.scale, self.config
-        size, stride = config.patch_size, config.patch_stride
-        height, width = (n // scale * scale for n in candidates.shape[1:3])
-        patches = unfold(candidates[:, :height, :width], size, stride, scale=scale)
-        if config.normalization == "adapn":
-            # The neighbor's side of AdaPN belongs to the candidate alone: normalize
-            # once, then gather.
-            mean, std = patch_statistics(patches)
-            patches = ((patches.astype(mean.dtype) - mean) / std).astype(self.dtype)
-            mean, std = (
-                s.astype(self.dtype)
-                for s in patch_statistics(unfold(features, size, stride))
-            )
-        for k in range(graph.indices.shape[-1]):
-            neighbor = take(patches, graph.indices[..., k])
-            if config.normalization == "adapn":
-                neighbor = neighbor * std + mean
-            yield fold(
-                neighbor,
-                features.shape[1:3],
-                stride,
+        # Not kept for the backward pass, but made again: K maps would take the most
+        # memory of all, and are made of copies and sums.
+        make_map = jax.checkpoint(
+            functools.partial(
+                neighbor_map,
+                size=size,
                 scale=scale,
+                config=config,
                 exists=graph.exists,
             )
+        )
+
+        def outputs(k, operands):
+            """Neighbor k's part of F_L at HR size and of the LR output."""
+            adapted, (hr_weights, lr_weights), den = operands
+            neighbor = make_map(adapted, graph.indices[..., k])
+            hr = repeat(hr_weights[..., k, None], scale) * neighbor
+            if lr_weights is None:
+                return hr, None
+            return hr, lr_weights[..., k, None] * den(neighbor)
+
+        _, lr_weights = weights
+        example = jnp.zeros((1, scale, scale, self.features), self.dtype)
+        operands = adapted, weights, None if lr_weights is None else pure(den, example)
+        hr, lr = sum_over(outputs, graph.indices.shape[-1], operands)
+        if scale == 1:
+            return hr, None
+        return (den(hr) if lr is None else lr), hr
 
     def _edge_weights(self, graph, size):
-        """Weights of the K neighbors at LR size, [B, H, W, K], for both outputs.
+        """Weights of the K neighbors at LR size, [B, H, W, K], of HR and LR output.
 
         Edge labels are constant on S x S blocks of the HR image, and ECN acts on each
         pixel alone: its HR weights are computed at LR size, and repeated where used.
         There are no LR weights where DEN has but one map to work on.
         """
         config = self.config
-        names = ["ecn_hr"]
-        if self.scale > 1 and config.den == "per_neighbor":
-            names.append("ecn_lr")
-
-        def spread_out(values):
-            return spread(
-                values,
-                size,
-                config.patch_size,
-                config.patch_stride,
-                exists=graph.exists,
-            )
-
+        spread_out = functools.partial(
+            spread,
+            size=size,
+            patch_size=config.patch_size,
+            stride=config.patch_stride,
+            exists=graph.exists,
+        )
+        has_lr = self.scale > 1 and config.den == "per_neighbor"
         if config.edge_weights == "gaussian":
-            weights = dict.fromkeys(
-                names, spread_out(nn.softmax(-graph.distances / 10))
+            weights = spread_out(nn.softmax(-graph.distances / 10)).astype(self.dtype)
+            return weights, weights if has_lr else None
+
+        def weigh(name):
+            ecn = pure(ECN(name=name), graph.labels[..., 0, :], spread_out)
+            scores = jax.lax.map(
+                jax.checkpoint(lambda k: ecn(graph.labels[..., k, :], spread_out)),
+                jnp.arange(graph.labels.shape[-2]),
             )
-        else:
-            neighbors = range(graph.indices.shape[-1])
-            weights = {}
-            for name in names:
-                ecn = ECN(name=name)
-                scores = [ecn(graph.labels[..., k, :], spread_out) for k in neighbors]
-                weights[name] = nn.softmax(jnp.stack(scores, axis=-1))
-        lr, hr = weights.get("ecn_lr"), weights["ecn_hr"]
-        return None if lr is None else lr.astype(self.dtype), hr.astype(self.dtype)
+            return nn.softmax(jnp.moveaxis(scores, 0, -1)).astype(self.dtype)
+
+        return weigh("ecn_hr"), weigh("ecn_lr") if has_lr else None
+
+
+def pure(module: nn.Module, *args: Any) -> Callable[..., Any]:
+    """A submodule as a function, a tree of arrays itself, which loops may call.
+
+    Args:
+      module: bound to its parent.
+      args: what it can be called with.
+    """
+    if module.is_initializing():
+        module(*args)
+    module, variables = module.unbind()
+    return jax.tree_util.Partial(module.apply, variables)

@@ -141,8 +141,10 @@ def edge_labels(
     """|E_q - E_n|, summed over the patch's pixels: [B, M1, M2, K, E]."""
     query = unfold(queries, patch_size, patch_stride)
     patches = unfold(candidates, patch_size, patch_stride)
-    labels = [
-        jnp.abs(query - take(patches, indices[..., k])).sum(axis=(2, 4))
-        for k in range(indices.shape[-1])
-    ]
-    return jnp.stack(labels, axis=3)
+
+    def label(k):
+        return jnp.abs(query - take(patches, indices[..., k])).sum(axis=(2, 4))
+
+    # One neighbor's patches at a time.
+    labels = jax.lax.map(label, jnp.arange(indices.shape[-1]))
+    return jnp.moveaxis(labels, 0, 3)

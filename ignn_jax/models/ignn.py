@@ -98,8 +98,8 @@ class IGNN(nn.Module):
         """Super-resolves.
 
         Sows "graph", "lr_features", "aggregated_lr", "aggregated_hr" and, below
-        "graph_agg", each neighbor's "neighbors_hr" and the "weights" [B, H, W, K] of
-        the HR maps into the collection "intermediates".
+        "graph_agg", the "weights" [B, H, W, K] of the HR and of the LR output into the
+        collection "intermediates".
 
         Args:
           lr: float32 [B, H, W, 3] in [0, 255], of any size from 1 x 1.

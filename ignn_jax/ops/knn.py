@@ -167,31 +167,23 @@ def nearest_patches(
     height, width = grids.window
     block = min(rows.union, max(1, BLOCK // columns.union))  # rows of candidates
 
-    def pad(image, vertical, horizontal, count1, count2):
-        """Zeros around the image, so that it holds count1 x count2 patches."""
-        margins = [(0, 0)]
-        for axis, grid_axis, count in ((1, vertical, count1), (2, horizontal, count2)):
-            length = (count - 1) * patch_stride + patch_size
-            before = grid_axis.before
-            margins.append((before, length - before - image.shape[axis]))
-        return jnp.pad(image.astype(jnp.float32), [*margins, (0, 0)])
-
-    queries = pad(queries, *axes[:2], rows.starts.size, columns.starts.size)
-    candidates = pad(candidates, *axes[2:], n1, n2)
-
-    def cut(image, batch, row, column, count1, count2):
-        """Patches [count1 * count2, P * P * E] from a place in the grid on."""
-        size = [(count - 1) * patch_stride + patch_size for count in (count1, count2)]
-        start = (batch, row * patch_stride, column * patch_stride, 0)
-        region = jax.lax.dynamic_slice(image, start, (1, *size, image.shape[3]))
+    def cut(image, grid_axes, batch, firsts, counts):
+        """Patches [counts[0] * counts[1], P * P * E] from a place in the grid on."""
+        starts = [
+            first * patch_stride - axis.before
+            for first, axis in zip(firsts, grid_axes, strict=True)
+        ]
+        sizes = [(count - 1) * patch_stride + patch_size for count in counts]
+        region = _region(image, batch, starts, sizes).astype(jnp.float32)
         patches = unfold(region, patch_size, patch_stride)[0]
-        return patches.transpose(0, 2, 1, 3, 4).reshape(count1 * count2, -1)
+        return patches.transpose(0, 2, 1, 3, 4).reshape(math.prod(counts), -1)
 
     def search_tile(tile):
         batch, i, j = tile
         top, left = rows.first[i], columns.first[j]
+        tile_sides = rows.tile, columns.tile
         query = cut(
-            queries, batch, i * rows.tile, j * columns.tile, rows.tile, columns.tile
+            queries, axes[:2], batch, (i * rows.tile, j * columns.tile), tile_sides
         )
 
         def search_block(offset, fresh):
@@ -199,7 +191,13 @@ def nearest_patches(
 
             Returns distances and indices [tile, tile, K].
             """
-            candidate = cut(candidates, batch, top + offset, left, block, columns.union)
+            candidate = cut(
+                candidates,
+                axes[2:],
+                batch,
+                (top + offset, left),
+                (block, columns.union),
+            )
             products = jnp.matmul(
                 query, candidate.T, precision=jax.lax.Precision.HIGHEST
             )
@@ -253,6 +251,26 @@ def nearest_patches(
 
     distances, indices = (assemble(x) for x in found)
     return Neighbors(indices, jnp.maximum(distances, 0))
+
+
+def _region(image, batch, starts, sizes):
+    """A rectangle of an image, zeros where it lies beyond: [1, *sizes, C].
+
+    It is what is padded: of the image there is no copy.
+    """
+    sides, channels = image.shape[1:3], image.shape[3]
+    held = [min(size, side) for size, side in zip(sizes, sides, strict=True)]
+    firsts = [
+        jnp.clip(start, 0, side - n)
+        for start, side, n in zip(starts, sides, held, strict=True)
+    ]
+    part = jax.lax.dynamic_slice(image, (batch, *firsts, 0), (1, *held, channels))
+    part = jnp.pad(part, [(0, 0), *((size, size) for size in sizes), (0, 0)])
+    within = [
+        size + start - first
+        for size, start, first in zip(sizes, starts, firsts, strict=True)
+    ]
+    return jax.lax.dynamic_slice(part, (0, *within, 0), (1, *sizes, channels))
 
 
 class _AxisPlan(NamedTuple):
