@@ -15,6 +15,14 @@ jax.config.update("jax_disable_most_optimizations", True)
 REPOSITORY = pathlib.Path(__file__).parents[1]
 
 
+@pytest.fixture(scope="module")
+def optimized():
+    """Compiles a module's tests as it is done for users."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> None:
     """Decoded images go to a folder of this session, not to the user's."""

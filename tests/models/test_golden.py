@@ -21,14 +21,10 @@ CASES = ("x2_full_search", "x2_windowed_odd", "x3_full_search", "x4_windowed")
 # gradient of these is zero, and what either implementation reports is rounding.
 WITHOUT_GRADIENT = {("conv_2", "bias"), ("conv_3", "bias")}
 
-pytestmark = pytest.mark.parametrize("case", CASES)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _optimized_as_for_users():
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
+pytestmark = [
+    pytest.mark.parametrize("case", CASES),
+    pytest.mark.usefixtures("optimized"),
+]
 
 
 @functools.cache
