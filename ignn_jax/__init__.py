@@ -10,7 +10,7 @@ from typing import Any
 def upscale(
     image: Any,
     *,
-    weights: Any,
+    weights: Any = None,
     scale: int | None = None,
     outscale: float | None = None,
     size: tuple[int, int] | None = None,
@@ -26,9 +26,11 @@ def upscale(
       image: a Pillow image of any mode (CMYK and palettes come back as RGB, or RGBA);
         or a NumPy array, [H, W] or [H, W, C], of 1 channel gray, 2 gray and alpha, 3
         RGB or 4 RGBA; uint8, uint16, or floats in [0, 255].
-      weights: a weights file, or the workdir of a training run. It is read and compiled
-        once for calls that follow each other.
-      scale: refuse weights of another scale.
+      weights: a weights file, the workdir of a training run, or the name of weights
+        that come with the package; by default those of the scale. They are read and
+        compiled once for calls that follow each other.
+      scale: of the weights by default, x2 if not given; weights of another scale are
+        refused.
       outscale: how much wider and higher the result shall be, by bicubic from the
         network's scale on; or give `size` or `width`. The network's scale by default.
       size: (width, height) of a box that the result shall fit into, in proportion.

@@ -19,7 +19,7 @@ from ignn_jax.errors import InputError
 def _upscale(args: argparse.Namespace) -> int:
     from ignn_jax.inference.files import FORMATS, MAX_PIXELS
     from ignn_jax.inference.pictures import EndSize, load_network
-    from ignn_jax.upscaling import Options, plan_jobs, upscale_files
+    from ignn_jax.upscaling import Options, check_comparison, plan_jobs, upscale_files
 
     suffix = args.format and f".{args.format.lower()}"
     if suffix and suffix not in FORMATS:
@@ -27,7 +27,7 @@ def _upscale(args: argparse.Namespace) -> int:
         raise InputError(f"--format {args.format}: give one of {known}")
     end_size = EndSize.given(args.outscale, args.size, args.width)
     network = load_network(
-        args.weights,
+        _chosen(args.weights, scale=args.scale),
         scale=args.scale,
         tile=args.tile,
         ensemble=args.ensemble,
@@ -37,6 +37,8 @@ def _upscale(args: argparse.Namespace) -> int:
     jobs = plan_jobs(
         args.images, args.output, label=end_size.label(network.scale), suffix=suffix
     )
+    if args.comparison:
+        check_comparison(args.comparison, jobs, overwrite=args.overwrite)
     options = Options(
         end_size=end_size,
         quality=args.quality,
@@ -44,8 +46,20 @@ def _upscale(args: argparse.Namespace) -> int:
         skip_existing=args.skip_existing,
         strip=args.strip,
         max_pixels=args.max_pixels or MAX_PIXELS,
+        comparison=args.comparison,
     )
     return upscale_files(network, jobs, options)
+
+
+def _chosen(weights: pathlib.Path | None, *, scale: int | None = None) -> str:
+    """The weights that are named, or else those of the package, which it says."""
+    if weights:
+        return str(weights)
+    from ignn_jax.weights_file import default_weights
+
+    name = default_weights(scale)
+    print(f"Weights: {name} (--weights takes others)", file=sys.stderr)
+    return name
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -63,8 +77,9 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     from ignn_jax.convert import edsr_from_torch, ignn_from_torch, is_edsr
+    from ignn_jax.foreign_weights import load_torch
     from ignn_jax.outputs import check_output
-    from ignn_jax.weights import load_torch, save_weights
+    from ignn_jax.weights import save_weights
 
     check_output(args.output, option="-o")
     state_dict = load_torch(args.source)
@@ -125,8 +140,19 @@ def _explain(args: argparse.Namespace) -> int:
     from ignn_jax.explain import explain_file
 
     explain_file(
-        args.image, args.at, args.weights, args.output, overwrite=args.overwrite
+        args.image,
+        args.at,
+        _chosen(args.weights),
+        args.output,
+        overwrite=args.overwrite,
     )
+    return 0
+
+
+def _weights(args: argparse.Namespace) -> int:
+    from ignn_jax.weights_table import describe_pretrained, describe_weights
+
+    print(describe_weights(args.weights) if args.weights else describe_pretrained())
     return 0
 
 
@@ -193,13 +219,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def add_weights(sub, also=""):
+    def add_weights(sub, also, required=False):
         sub.add_argument(
             "--weights",
             type=path,
-            required=True,
-            metavar="FILE_OR_DIR",
-            help=f"a weights file, or the workdir of a training run{also}",
+            required=required,
+            metavar="NAME_OR_PATH",
+            help="weights that come with the package (see the command weights), a "
+            f"weights file, or the workdir of a training run{also}",
         )
 
     sub = command("upscale", _upscale, "Upscale pictures, or folders of them.")
@@ -215,9 +242,19 @@ def _parser() -> argparse.ArgumentParser:
         type=path,
         help="file or folder to write (default: beside the input, as photo_x2.png)",
     )
-    add_weights(sub)
+    add_weights(sub, also=" (default: the package's own of the scale)")
     sub.add_argument(
-        "--scale", type=_scale, metavar="N", help="refuse weights of another scale"
+        "--scale",
+        type=_scale,
+        metavar="N",
+        help="of the weights (default: x2, or that of --weights, which is refused if "
+        "it is another)",
+    )
+    sub.add_argument(
+        "--comparison",
+        type=path,
+        metavar="FILE.png",
+        help="of one picture, draw crops beside bicubic's, where they differ most",
     )
     sizes = sub.add_mutually_exclusive_group()
     sizes.add_argument(
@@ -295,7 +332,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--sets", type=_names, metavar="NAMES", help="subfolders of DIR: Set5,Set14"
     )
-    add_weights(sub, also=", or bicubic")
+    add_weights(sub, also=", or bicubic", required=True)
     sub.add_argument(
         "--tile",
         type=int,
@@ -319,6 +356,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub.add_argument(option, type=path, metavar=metavar, help=description)
 
+    description = "List the weights that come with the package, or describe some."
+    sub = command("weights", _weights, description)
+    sub.add_argument(
+        "weights",
+        type=path,
+        nargs="?",
+        metavar="NAME_OR_PATH",
+        help="print all that their file says about itself",
+    )
+
     sub = command("convert", _convert, "Convert PyTorch weights of IGNN or EDSR.")
     sub.add_argument("source", type=path, metavar="IGNN_x2.pth")
     sub.add_argument("-o", "--output", type=path, required=True)
@@ -339,7 +386,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X,Y",
         help="a pixel of the image, from 0,0; the nearest patch is taken",
     )
-    add_weights(sub)
+    add_weights(sub, also=" (default: the package's own for x2)")
     sub.add_argument(
         "-o",
         "--output",

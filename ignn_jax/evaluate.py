@@ -28,7 +28,8 @@ from ignn_jax.outputs import check_output, check_output_folder, write_text
 from ignn_jax.report import Figure, ReportSet, make_figure, write_report
 from ignn_jax.results import ImageResult, SetResult
 from ignn_jax.scores import score
-from ignn_jax.weights import FILENAME, load_weights
+from ignn_jax.weights import load_weights
+from ignn_jax.weights_file import find_weights
 
 # The baseline's name, as a method and in place of weights.
 BICUBIC = "bicubic"
@@ -101,7 +102,7 @@ def load_setup(
     """The network of a weights file, or bicubic.
 
     Args:
-      weights: the file, a run's workdir, or "bicubic".
+      weights: as `load_weights` takes them, or "bicubic".
       scale: None for the network's own.
       tile: side of the tiles; 0 for whole images.
       ensemble: over the 8 flips and rotations (IGNN+).
@@ -117,7 +118,7 @@ def load_setup(
             f"--scale {scale}: {weights} is a network for x{model.scale}; "
             "leave --scale out, or give other weights"
         )
-    file = weights / FILENAME if weights.is_dir() else weights
+    file = find_weights(weights)
     with open(file, "rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     run = TiledNetwork(model, variables, tile=tile)

@@ -23,7 +23,7 @@ from ignn_jax.weights import load_weights
 def explain_file(
     path: pathlib.Path,
     at: tuple[int, int],
-    weights: pathlib.Path,
+    weights: str | os.PathLike,
     output: pathlib.Path | None = None,
     *,
     overwrite: bool = False,
@@ -33,7 +33,7 @@ def explain_file(
     Args:
       path: the image.
       at: x and y of a pixel, from 0.
-      weights: a weights file or a workdir.
+      weights: as `load_weights` takes them.
       output: the PNG; None for one beside the image, `photo_explained_X_Y.png`.
       overwrite: replace the PNG if it exists.
 

@@ -18,6 +18,7 @@ from ignn_jax.data.pipeline import train_batches
 from ignn_jax.data.training import load_train_and_validation
 from ignn_jax.errors import InputError
 from ignn_jax.first_steps import FirstSteps, describe
+from ignn_jax.foreign_weights import load_vgg19
 from ignn_jax.interruption import Interruption
 from ignn_jax.models.factory import create_model
 from ignn_jax.optimizer import create_optimizer, learning_rate_schedule
@@ -25,7 +26,7 @@ from ignn_jax.progress import Progress
 from ignn_jax.run_config import resolve
 from ignn_jax.train_step import TrainState, init_state, is_loop, train_step
 from ignn_jax.validation import Validation
-from ignn_jax.weights import load_vgg19, load_weights
+from ignn_jax.weights import load_weights
 from ignn_jax.workdir import Workdir
 
 

@@ -5,6 +5,7 @@ Printing is done here alone.
 
 import functools
 import glob
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import NamedTuple
 import jax
 from tqdm import tqdm
 
+from ignn_jax.comparison import beside_bicubic
 from ignn_jax.data.images import files_below
 from ignn_jax.errors import InputError
 from ignn_jax.inference.files import (
     FORMATS,
     MAX_PIXELS,
     SUFFIXES,
+    Picture,
     check_size,
     check_target,
     read_picture,
@@ -28,9 +31,11 @@ from ignn_jax.inference.pictures import (
     EndSize,
     Network,
     Progress,
+    resize_picture,
     upscale_picture,
+    view_picture,
 )
-from ignn_jax.outputs import check_output_folder
+from ignn_jax.outputs import check_output, check_output_folder, write_bytes
 
 
 class Job(NamedTuple):
@@ -50,6 +55,7 @@ class Options(NamedTuple):
       skip_existing: leave targets that exist, and their pictures.
       strip: drop EXIF, color profile and resolution.
       max_pixels: refuse files of more.
+      comparison: a PNG for crops of the picture beside bicubic's.
     """
 
     end_size: EndSize = EndSize()
@@ -58,6 +64,7 @@ class Options(NamedTuple):
     skip_existing: bool = False
     strip: bool = False
     max_pixels: int = MAX_PIXELS
+    comparison: Path | None = None
 
 
 def plan_jobs(
@@ -143,6 +150,26 @@ def _rename(path: Path, suffix: str | None) -> str:
     return f"{path.stem}{suffix or kept}"
 
 
+def check_comparison(path: Path, jobs: Sequence[Job], *, overwrite: bool) -> None:
+    """Refuses, before any work is done, a comparison that could not be written.
+
+    Raises:
+      InputError: there are several pictures; or the path is theirs, is no PNG, exists
+        already, or cannot be written.
+    """
+    if len(jobs) > 1:
+        raise InputError(f"--comparison: of one picture, not of {len(jobs)}; give one")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"--comparison {path}: give a name that ends in .png")
+    if path.resolve() in (file.resolve() for file in jobs[0]):
+        raise InputError(f"--comparison {path}: is the picture; give another name")
+    check_output(path, option="--comparison")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"--comparison {path}: exists already; name another, or add --overwrite"
+        )
+
+
 def upscale_file(
     network: Network, job: Job, options: Options, *, progress: Progress = iter
 ) -> tuple[str, ...]:
@@ -170,7 +197,7 @@ def upscale_file(
         note = f"{source.suffix or 'this format'} is not written: see {target.name}"
         picture = picture._replace(notes=(*picture.notes, note))
     try:
-        picture = upscale_picture(
+        upscaled = upscale_picture(
             network,
             picture,
             end_size=options.end_size,
@@ -178,7 +205,20 @@ def upscale_file(
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    return picture.notes + write_picture(picture, target, quality=options.quality)
+    notes = upscaled.notes + write_picture(upscaled, target, quality=options.quality)
+    if options.comparison:
+        _compare(upscaled, resize_picture(picture, size), network, options.comparison)
+    return notes
+
+
+def _compare(upscaled: Picture, bicubic: Picture, network: Network, path: Path) -> None:
+    sheet = beside_bicubic(
+        view_picture(upscaled), view_picture(bicubic), label=network.label
+    )
+    is_color = upscaled.samples.shape[-1] >= 3  # as the sheet; a gray's would not do
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", icc_profile=upscaled.icc_profile if is_color else None)
+    write_bytes(path, buffer.getvalue())
 
 
 def upscale_files(
@@ -221,6 +261,8 @@ def upscale_files(
             for note in notes:
                 tqdm.write(f"{job.source}: {note}", file=sys.stderr)
             tqdm.write(f"{job.source} -> {job.target}")
+            if options.comparison:
+                tqdm.write(f"Beside bicubic: {options.comparison}")
     if len(jobs) > 1 or skipped:
         print(f"done     {done}", file=sys.stderr)
         print(f"skipped  {skipped}, which exist already", file=sys.stderr)

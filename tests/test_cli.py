@@ -14,7 +14,7 @@ from ignn_jax.cli import main
 from ignn_jax.models import EDSR
 from ignn_jax.weights import FILENAME, load_weights, save_weights
 
-COMMANDS = ("upscale", "explain", "evaluate", "convert", "plot", "data")
+COMMANDS = ("upscale", "explain", "evaluate", "weights", "convert", "plot", "data")
 
 
 def save_network(folder, model):
@@ -123,6 +123,29 @@ def test_names_tell_the_end_size(workdir, pictures):
     assert sizes == {"0_w50": (50, 50), "0_50x40": (40, 40), "0_x3": (96, 96)}
 
 
+def test_a_comparison(workdir, pictures, tmp_path, capsys):
+    picture, sheet = pictures / "0.png", tmp_path / "sheet.png"
+    options = ("--weights", workdir, "-o", tmp_path / "a.png", "--comparison")
+    assert call("upscale", picture, *options, sheet) == 0
+    assert str(sheet) in capsys.readouterr().out
+    before = sheet.read_bytes()
+    for path, words in (
+        (sheet, "exists already"),
+        (tmp_path / "b.jpg", "ends in .png"),
+        (tmp_path / "none" / "b.png", "no folder"),
+    ):
+        assert words in refused(capsys, "upscale", picture, *options, path)
+    for path in (picture, tmp_path / "a.png"):
+        again = ("upscale", picture, *options, path, "--overwrite")
+        assert "is the picture" in refused(capsys, *again)
+    options = (pictures, "--weights", workdir, "--comparison", tmp_path / "b.png")
+    assert "not of 2" in refused(capsys, "upscale", *options)
+    assert sheet.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("a.png", "sheet.png", "pictures")
+    }
+
+
 def test_weights_that_will_not_do(workdir, pictures, tmp_path, capsys):
     command = ("upscale", pictures, "--weights")
     assert "is a network for x2" in refused(capsys, *command, workdir, "--scale", 3)
@@ -179,7 +202,7 @@ def test_convert_writes_a_weights_file(tmp_path, monkeypatch):
             for name in arrays.files
             if name.startswith("weights/")
         }
-    monkeypatch.setattr("ignn_jax.weights.load_torch", lambda path: state)
+    monkeypatch.setattr("ignn_jax.foreign_weights.load_torch", lambda path: state)
     output = tmp_path / "x2.safetensors"
     assert call("convert", "IGNN_x2.pth", "-o", output, "--scale", 2) == 0
     model, variables, header = load_weights(output)
@@ -197,7 +220,7 @@ def test_convert_refuses_a_missing_folder_before_it_reads(tmp_path, capsys):
 
 
 def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ignn_jax.weights.load_torch", lambda path: {})
+    monkeypatch.setattr("ignn_jax.foreign_weights.load_torch", lambda path: {})
     line = refused(capsys, "convert", "a.pth", "-o", tmp_path / "b", "--scale", 2)
     assert "a.pth: these are not the weights of an x2 IGNN" in line
     assert not list(tmp_path.iterdir())
@@ -209,7 +232,8 @@ def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
         ((), "COMMAND"),
         (("downscale",), "downscale"),
         (("upscale",), "PICTURE"),
-        (("upscale", "a.png"), "--weights"),
+        (("evaluate", "--data", "a"), "--weights"),
+        (("weights", "none"), "none: no such weights file"),
         (("upscale", "a.png", "--weights", "none"), "none: no such weights file"),
         (("upscale", "a.png", "--weights", "none", "--quality", "0"), "between 1"),
         (("upscale", "a.png", "--weights", "none", "--quality", "high"), "high"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from ignn_jax.errors import InputError
-from ignn_jax.inference.files import read_picture
+from ignn_jax.inference.files import Picture, read_picture, write_picture
 from ignn_jax.inference.pictures import EndSize, Network
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.upscaling import Job, Options, plan_jobs, upscale_file, upscale_files
@@ -219,6 +219,32 @@ def test_a_failed_network_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"a\.png: .*not finite"):
         run(broken, source, tmp_path / "b.png")
     assert entries(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_comparison_of_any_picture(tmp_path, channels, dtype):
+    """Its first row is the original by bicubic, its second the result, on white."""
+    limit, profile = np.iinfo(dtype).max, SRGB if channels > 2 else None
+    samples = np.dstack([smooth(), 250 - smooth()[..., :1]]) / 255
+    channels = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
+    samples = np.ascontiguousarray(np.rint(samples[..., channels] * limit), dtype)
+    source, target, sheet = (tmp_path / f"{name}.png" for name in "abc")
+    write_picture(Picture(samples, profile), source)
+    negative = network(lambda image: 255 - twice(image))
+    run(negative, source, target, end_size=EndSize(1.5), comparison=sheet)
+    with Image.open(sheet) as image:
+        assert image.info.get("icc_profile") == profile
+        sheet = np.asarray(image)
+    bicubic, ours = (sheet[top : top + 108 : 3, 8:152:3] for top in (32, 352))
+    for shown, written in ((ours, target), (bicubic, source)):
+        colors = read_picture(written).samples * (255 / limit)
+        if len(channels) in (2, 4):
+            opacity = colors[..., -1:] / 255
+            colors = colors[..., :-1] * opacity + 255 * (1 - opacity)
+        if written is source:
+            colors = imresize(colors.astype(np.float32), size=(36, 48))
+        np.testing.assert_allclose(shown, np.broadcast_to(colors, shown.shape), atol=2)
 
 
 # Batches

@@ -3,25 +3,18 @@
 import errno
 import json
 import os
-import re
-import sys
 
 import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from checks import assert_same, refusal
 from networks import random_variables, run, tiny_ignn
 
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR
-from ignn_jax.models.embedding import VGG19_SHAPES
-from ignn_jax.weights import (
-    FILENAME,
-    load_torch,
-    load_vgg19,
-    load_weights,
-    save_weights,
-)
+from ignn_jax.weights import FILENAME, load_weights, save_weights
+from ignn_jax.weights_file import read_weights, write_weights
 
 EDSR_TINY = EDSR(scale=3, features=4, num_blocks=1)
 TENSOR = "params/block_0/conv_1/kernel"
@@ -35,28 +28,11 @@ def path(tmp_path):
     return path
 
 
-def assert_same(ours, theirs):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
 def change(path, change):
-    """Applies a change to the tensors of a file, by name; the header stays."""
-    with safetensors.safe_open(path, framework="numpy") as file:
-        header = file.metadata()
-    tensors = safetensors.numpy.load_file(path)
+    """Applies a change to the tensors of a file, by name; the checksum fits them."""
+    tensors, header = read_weights(path)
     change(tensors)
-    safetensors.numpy.save_file(tensors, path, header)
-
-
-def refusal(load, path):
-    with pytest.raises(InputError, match=re.escape(str(path))) as error:
-        load(path)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-# Networks
+    write_weights(path, tensors, header)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +49,19 @@ def test_tensors_and_settings_come_back(tmp_path, model):
         assert_same(theirs, variables)
         assert (header["step"], header["note"]) == (3, "ü")
     assert {leaf.dtype for leaf in jax.tree.leaves(theirs)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("stored", "error"), [("float16", 2**-11), ("bfloat16", 2**-8)]
+)
+def test_half_the_size_on_disk(tmp_path, path, stored, error):
+    variables, half = random_variables(EDSR_TINY), tmp_path / "half.safetensors"
+    save_weights(half, EDSR_TINY, variables, stored=stored)
+    assert half.stat().st_size < 0.7 * path.stat().st_size
+    _, loaded, _ = load_weights(half)
+    for ours, theirs in zip(*map(jax.tree.leaves, (loaded, variables)), strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=error, atol=1e-7)
 
 
 def test_tensors_of_jax_are_saved_as_they_are(tmp_path, path):
@@ -146,6 +135,36 @@ def test_wrong_tensors_are_named(path, wrong, words):
         assert word in message
 
 
+def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path):
+    """One in each byte of a whole file."""
+    path = tmp_path / "a.safetensors"
+    tensors = {"params/a": np.float32([0.5, -2]), "params/b": np.float16([[1], [3]])}
+    model = {"name": "edsr", "scale": 2}
+    write_weights(path, tensors, {"model": model, "psnr": 34.5})
+    data, harmless = path.read_bytes(), []
+    for position in range(len(data)):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        try:
+            theirs, header = read_weights(path)
+        except InputError as error:
+            assert str(path) in str(error)  # noqa: PT017
+        else:
+            assert_same(theirs, tensors)
+            assert (header["model"], header["psnr"]) == (model, 34.5)
+            harmless.append(data[position : position + 1])
+    assert len(harmless) <= len("sha256")  # the checksum's own name
+
+
+def test_weights_without_a_checksum_load(tmp_path, path):
+    tensors, header = read_weights(path)
+    del header["sha256"]
+    metadata = {"ignn_jax": json.dumps(header)}
+    safetensors.numpy.save_file(tensors, tmp_path / "old.safetensors", metadata)
+    assert_same(load_weights(tmp_path / "old.safetensors")[1], load_weights(path)[1])
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-10])
 
@@ -193,106 +212,3 @@ def test_what_is_no_weights_file_is_refused(path, damage):
 def test_a_missing_file_is_refused(tmp_path):
     assert "no such weights file" in refusal(load_weights, tmp_path / "none")
     assert f"no {FILENAME} in this folder" in refusal(load_weights, tmp_path)
-
-
-# VGG19
-
-
-@pytest.fixture(scope="module")
-def vgg19():
-    rng = np.random.default_rng(0)
-    return {
-        name: {
-            "kernel": rng.normal(size=shape).astype(np.float32),
-            "bias": rng.normal(size=shape[-1:]).astype(np.float32),
-        }
-        for name, shape in VGG19_SHAPES.items()
-    }
-
-
-def as_ours(vgg19):
-    return {
-        f"{name}/{leaf}": array
-        for name, layer in vgg19.items()
-        for leaf, array in layer.items()
-    }
-
-
-def as_torchvision(vgg19):
-    tensors = {"classifier.0.bias": np.zeros(1, np.float32)}
-    for name, torch in zip(VGG19_SHAPES, ("features.0", "features.2"), strict=True):
-        kernel = np.einsum("hwio->oihw", vgg19[name]["kernel"])
-        tensors[f"{torch}.weight"] = np.ascontiguousarray(kernel)
-        tensors[f"{torch}.bias"] = vgg19[name]["bias"]
-    return tensors
-
-
-@pytest.mark.parametrize("names", [as_ours, as_torchvision])
-@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
-def test_vgg19_in_any_form_is_the_same(tmp_path, vgg19, names, suffix):
-    path = tmp_path / f"vgg19.{suffix}"
-    if suffix == "npz":
-        np.savez(path, **names(vgg19))
-    else:
-        safetensors.numpy.save_file(names(vgg19), path)
-    assert_same(load_vgg19(path), {"vgg19": {"embedding": vgg19}})
-
-
-def test_vgg19_fits_the_network(tmp_path, vgg19):
-    np.savez(tmp_path / "vgg19.npz", **as_ours(vgg19))
-    expected = random_variables(tiny_ignn(embedding="vgg19"))["vgg19"]
-    loaded = load_vgg19(tmp_path / "vgg19.npz")["vgg19"]
-    assert jax.tree.map(np.shape, loaded) == jax.tree.map(np.shape, expected)
-
-
-@pytest.mark.parametrize("leaf", ["kernel", "bias"])
-def test_vgg19_without_a_tensor_is_refused(tmp_path, vgg19, leaf):
-    arrays = as_ours(vgg19)
-    del arrays[f"conv1_2/{leaf}"]
-    np.savez(tmp_path / "vgg19.npz", **arrays)
-    assert f"conv1_2/{leaf}" in refusal(load_vgg19, tmp_path / "vgg19.npz")
-
-
-@pytest.mark.parametrize("name", ["conv1_2/kernel", "conv1_2/bias"])
-def test_vgg19_of_another_shape_is_refused(tmp_path, vgg19, name):
-    arrays = as_ours(vgg19)
-    arrays[name] = arrays[name][:1]
-    np.savez(tmp_path / "vgg19.npz", **arrays)
-    assert "conv1_2 has shapes" in refusal(load_vgg19, tmp_path / "vgg19.npz")
-
-
-def test_vgg19_with_nan_is_refused(tmp_path, vgg19):
-    arrays = as_ours(vgg19)
-    arrays["conv1_1/bias"] = np.full_like(arrays["conv1_1/bias"], np.nan)
-    np.savez(tmp_path / "vgg19.npz", **arrays)
-    assert "conv1_1 is not finite" in refusal(load_vgg19, tmp_path / "vgg19.npz")
-
-
-@pytest.mark.parametrize("name", ["a.npz", "a.safetensors", "a.txt", "none.npz"])
-def test_what_is_no_vgg19_is_refused(tmp_path, name):
-    if not name.startswith("none"):
-        (tmp_path / name).write_text("not what the name says")
-    refusal(load_vgg19, tmp_path / name)
-
-
-# PyTorch's files
-
-
-def test_pth_without_torch_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for load in (load_vgg19, load_torch):
-        message = refusal(load, tmp_path / "vgg19.pth")
-        assert "pip install 'ignn-jax[torch]'" in message
-
-
-def test_pth_with_torch(tmp_path, vgg19):
-    torch = pytest.importorskip("torch", reason=".pth needs PyTorch")
-    state = {n: torch.from_numpy(a) for n, a in as_torchvision(vgg19).items()}
-    for name, content in (("a", state), ("b", {"state_dict": state, "epoch": 3})):
-        torch.save(content, tmp_path / f"{name}.pth")
-        loaded = load_vgg19(tmp_path / f"{name}.pth")
-        assert_same(loaded, {"vgg19": {"embedding": vgg19}})
-    torch.save({"epoch": 3}, tmp_path / "c.pth")
-    assert "no state dict" in refusal(load_torch, tmp_path / "c.pth")
-    (tmp_path / "d.pth").write_text("not a pickle")
-    assert "not a PyTorch checkpoint" in refusal(load_torch, tmp_path / "d.pth")

@@ -3,7 +3,6 @@
 import functools
 import math
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ from ignn_jax.inference.files import (
 )
 from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.weights import FILENAME, load_weights
+from ignn_jax.weights import load_weights
+from ignn_jax.weights_file import default_weights, find_weights
 
 Progress = Callable[[Sequence], Iterable]
 
@@ -36,10 +36,12 @@ class Network(NamedTuple):
         float32 [scale * H, scale * W, 3]; `progress` wraps the sequence of tiles while
         they are worked through, as `tqdm.tqdm` does.
       scale: how much larger its result is.
+      label: what to call it.
     """
 
     run: Callable[..., np.ndarray]
     scale: int
+    label: str = "network"
 
 
 class EndSize(NamedTuple):
@@ -101,10 +103,10 @@ def load_network(
     device: str | None = None,
     dtype: str | None = None,
 ) -> Network:
-    """The network of a weights file or of a run's workdir.
+    """The network of a weights file, of a run's workdir, or of the package's own.
 
     Args:
-      weights: the file or the workdir.
+      weights: the file, the workdir, or the name of weights that come with the package.
       scale: what the network's must be; None for any.
       tile: side of the tiles in pixels; "auto"; None for whole pictures.
       ensemble: average over the 8 flips and rotations (IGNN+).
@@ -124,7 +126,8 @@ def load_network(
     if dtype:
         model = model.clone(dtype=dtype)
     tiled = TiledNetwork(model, variables, tile=tile, devices=_devices(device))
-    return Network(_over_orientations(tiled) if ensemble else tiled, model.scale)
+    run = _over_orientations(tiled) if ensemble else tiled
+    return Network(run, model.scale, type(model).__name__ + "+" * ensemble)
 
 
 def _devices(kind: str | None) -> Sequence[jax.Device] | None:
@@ -191,10 +194,26 @@ def upscale_picture(
         colors = to_gray(colors) if is_gray else colors
     if colors.shape[:2] != size:
         colors, alpha = _resize(colors, alpha, size)
-    result = quantize(colors, samples.dtype)
-    if has_alpha:
-        result = np.concatenate([result, quantize(alpha, samples.dtype)], axis=-1)
+    result = _join(colors, alpha, samples.dtype)
     return picture._replace(samples=result, notes=picture.notes + notes)
+
+
+def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Resizes a picture to (height, width) by bicubic alone."""
+    samples = picture.samples
+    colors, alpha = _split(samples, samples.shape[-1] in (2, 4))
+    result = _join(*_resize(colors, alpha, size), samples.dtype)
+    return picture._replace(samples=result)
+
+
+def view_picture(picture: Picture) -> np.ndarray:
+    """What a screen shows of a picture, on white: uint8 RGB [H, W, 3]."""
+    samples = picture.samples
+    colors, alpha = _split(samples, samples.shape[-1] in (2, 4))
+    if alpha is not None:
+        opacity = alpha / 255
+        colors = colors * opacity + 255 * (1 - opacity)
+    return np.broadcast_to(quantize(colors, np.uint8), (*samples.shape[:2], 3))
 
 
 def _notes(before: tuple[int, int], after: tuple[int, int], scale: int):
@@ -214,6 +233,14 @@ def _split(samples, has_alpha):
     samples = samples.astype(np.float32)
     samples *= np.float32(unit)
     return (samples[..., :-1], samples[..., -1:]) if has_alpha else (samples, None)
+
+
+def _join(colors, alpha, dtype):
+    """The samples of both."""
+    result = quantize(colors, dtype)
+    if alpha is None:
+        return result
+    return np.concatenate([result, quantize(alpha, dtype)], axis=-1)
 
 
 def _run(network, image, progress):
@@ -270,7 +297,7 @@ def _bicubic(image, size):
 def upscale_image(
     image: Image.Image | np.ndarray,
     *,
-    weights: str | os.PathLike,
+    weights: str | os.PathLike | None = None,
     scale: int | None = None,
     end_size: EndSize = EndSize(),  # noqa: B008, immutable
     tile: int | str | None = "auto",
@@ -281,14 +308,14 @@ def upscale_image(
     """`ignn_jax.upscale`, which see; the last two networks are kept for the next call.
 
     Raises:
-      InputError: as `load_network` and `upscale_picture`, or the image is not one.
+      InputError: as `default_weights`, `load_network` and `upscale_picture`, or the
+        image is not one.
     """
     picture = _picture_of(image)
-    weights = pathlib.Path(weights)
-    file = weights / FILENAME if weights.is_dir() else weights
-    changed = file.stat().st_mtime_ns if file.is_file() else None
+    weights = default_weights(scale) if weights is None else weights
+    changed = find_weights(weights).stat().st_mtime_ns
     options = (scale, tile, ensemble, device, dtype)
-    network = _cached_network(weights, changed, *options)
+    network = _cached_network(os.fspath(weights), changed, *options)
     result = upscale_picture(network, picture, end_size=end_size)
     if isinstance(image, np.ndarray):
         samples = result.samples
