@@ -16,7 +16,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import ndimage
+import scipy  # whose parts are imported when they are used, as ndimage slowly
 
 from ignn_jax.ops.color import Array, luma, rgb_to_y
 
@@ -166,7 +166,7 @@ def _ssim_map(x: Array, y: Array, blur: Callable[[Array], Array]) -> Array:
 def _blur(image: np.ndarray) -> np.ndarray:
     """Window means at every valid position, [H, W] -> [H - 10, W - 10]."""
     for axis in (0, 1):
-        image = ndimage.correlate1d(image, _WINDOW, axis)
+        image = scipy.ndimage.correlate1d(image, _WINDOW, axis)
     return image[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
 
 

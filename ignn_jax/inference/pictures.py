@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-import scipy.ndimage
+import scipy  # whose parts are imported when they are used, as ndimage slowly
 from PIL import Image
 
 from ignn_jax.errors import InputError
