@@ -1,0 +1,290 @@
+r"""The weights that the package ships: trains, compares and packs them.
+
+  python -m experiments.pretrained --config=configs/tiny_x2.py --workdir=runs/tiny_x2 \
+    --train='folder:bsds400,folder:sunhays80*3' --benchmarks=PATH/TO/benchmark \
+    --vgg19=vgg19_conv1.npz
+
+What follows `--` goes to every training: `-- --config.train.batch_size=16`; and what
+`--later` has goes to all but the first: `--later=--config.train.steps=3000`. Each
+network is a run in a folder of the workdir:
+
+  edsr                      no graph
+  ignn_backbone, ignn_rgb   from edsr; the better of them on validation is packed
+  ignn_vgg19                from edsr, with --vgg19; not packed: VGG19 is not ours
+  edsr_longer               from edsr: what those steps are worth without a graph
+
+The same command goes on where it was stopped, and takes over finished runs of the same
+flags. `results.json` and its table, `results.md`, are left in the workdir.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.machine import describe_machine
+from experiments import runs
+from ignn_jax.data.benchmarks import find_benchmarks, read_pair
+from ignn_jax.data.pairs import Pair
+from ignn_jax.data.training import load_train_and_validation
+from ignn_jax.errors import InputError
+from ignn_jax.foreign_weights import load_vgg19
+from ignn_jax.outputs import check_output, check_output_folder, write_text
+from ignn_jax.scores import mean_score
+from ignn_jax.validation import Validation
+from ignn_jax.weights import load_weights, save_weights
+from ignn_jax.weights_file import PRETRAINED
+
+_CANDIDATES = ("ignn_backbone", "ignn_rgb")
+_LABELS = {
+    "bicubic": "bicubic",
+    "edsr": "EDSR",
+    "edsr_longer": "EDSR, as many steps again",
+    "ignn_backbone": "IGNN, patches matched by its own features",
+    "ignn_rgb": "IGNN, by color",
+    "ignn_vgg19": "IGNN, by VGG19's features",
+}
+# dB that float16 on disk may cost.
+_TOLERANCE = 0.005
+
+
+def training_flags(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Each network's flags for `ignn_jax.main`, in the order of training."""
+    common = [
+        f"--config={args.config}",
+        f"--config.data.train={args.train}",
+        *args.overrides,
+    ]
+    from_edsr = [f"--config.init.backbone={args.workdir / 'edsr'}", *args.later]
+    embedding = "--config.model.graph.embedding="
+    networks = {
+        "edsr": ["--config.model.name=edsr"],
+        "ignn_backbone": [*from_edsr, f"{embedding}backbone"],
+        "ignn_rgb": [*from_edsr, f"{embedding}rgb"],
+    }
+    if args.vgg19:
+        vgg19 = f"--config.init.vgg19={args.vgg19}"
+        networks["ignn_vgg19"] = [*from_edsr, f"{embedding}vgg19", vgg19]
+    networks["edsr_longer"] = [*from_edsr, "--config.model.name=edsr"]
+    return {name: common + flags for name, flags in networks.items()}
+
+
+def make(args: argparse.Namespace) -> None:
+    """Trains, compares, packs.
+
+    Raises:
+      InputError: an option cannot be followed; found before any work where possible.
+    """
+    flags = training_flags(args)
+    config = runs.read_config(flags["edsr"])
+    benchmarks = find_benchmarks(args.benchmarks, args.sets, scale=config.scale)
+    if args.vgg19:
+        load_vgg19(args.vgg19)
+    name = pathlib.Path(args.config).stem.replace("_", "-")
+    output = args.output or PRETRAINED / f"{name}.safetensors"
+    check_output_folder(output.parent, option="--output")
+    check_output(output, option="--output")
+
+    for name in flags:
+        runs.train(args.workdir / name, flags[name])
+    found = {name: runs.evaluate(args.workdir / name, benchmarks) for name in flags}
+    networks = {name: _describe(args.workdir / name, found[name]) for name in flags}
+    shipped = max(_CANDIDATES, key=lambda name: networks[name]["validation"]["psnr"])
+    model, variables, _ = load_weights(args.workdir / shipped)
+    validation = Validation(_held_out(config), model, config.eval.tile)
+    bicubic = {
+        "validation": validation.bicubic._asdict(),
+        "sets": _means(found[shipped], "bicubic"),
+    }
+    costs = {}
+    if not args.float32:
+        first = Validation(_read(benchmarks[0], config.scale), model, tile=0)
+        costs = {
+            "validation": _cost_of_float16(validation, variables),
+            benchmarks[0].name: _cost_of_float16(first, variables),
+        }
+    small = bool(costs) and all(cost < _TOLERANCE for cost in costs.values())
+    results = {
+        **_circumstances(args, found[shipped]),
+        "scale": config.scale,
+        "validation_images": len(validation),
+        "networks": {"bicubic": bicubic, **networks},
+        "shipped": shipped,
+        "cost_of_float16": costs,
+        "stored": "float16" if small else "float32",
+    }
+    table = format_table(results)
+    write_text(args.workdir / "results.json", json.dumps(results, indent=2) + "\n")
+    write_text(args.workdir / "results.md", table)
+    header = _header(results)
+    save_weights(output, model, variables, stored=results["stored"], **header)
+    print(f"\n{table}\n{output}: {shipped}, stored as {results['stored']}")
+
+
+def _describe(workdir, found):
+    """What is known of a network, of JSON's types."""
+    _, variables, header = load_weights(workdir)
+    return {
+        "parameters": sum(x.size for x in jax.tree.leaves(variables["params"])),
+        "steps": header["step"],
+        "hours": round(runs.training_hours(workdir), 3),
+        "validation": runs.validation_score(workdir)._asdict(),
+        "sets": _means(found, found["method"]),
+    }
+
+
+def _means(found, method):
+    return {part["name"]: part["means"][method] for part in found["sets"]}
+
+
+def _circumstances(args, found):
+    return {
+        "trained_on": args.trained_on or runs.public([args.train]),
+        "command": runs.public(["python", "-m", "experiments.pretrained", *args.argv]),
+        "commit": runs.commit(),
+        "machine": describe_machine("jax", "flax", "numpy"),
+        "device": found["versions"]["device"],
+    }
+
+
+def _held_out(config):
+    _, images = load_train_and_validation(
+        config.data.train,
+        config.data.validation,
+        scale=config.scale,
+        lr_patch=config.data.lr_patch,
+        cache=config.data.cache,
+    )
+    return images.pairs
+
+
+def _read(benchmark, scale):
+    pairs = [(files.name, read_pair(files, scale=scale)) for files in benchmark.pairs]
+    return [Pair(name, pair.lr, pair.hr) for name, pair in pairs]
+
+
+def _cost_of_float16(images, variables):
+    """What rounding the weights costs on these images, in dB."""
+    rounded = jax.tree.map(lambda x: x.astype(np.float16).astype(x.dtype), variables)
+    before, after = (mean_score(images.run(v)[1]) for v in (variables, rounded))
+    return before.psnr - after.psnr
+
+
+def _header(results):
+    """What `ignn_jax.weights_file` wants to be known of weights that are shipped."""
+    networks = results["networks"]
+    # The baseline of as many steps in all.
+    rows = {"bicubic": "bicubic", "edsr": "edsr_longer", "ignn": results["shipped"]}
+    return {
+        "data": results["trained_on"],
+        "command": results["command"],
+        "commit": results["commit"],
+        "steps": networks[results["shipped"]]["steps"],
+        "license": f"MIT; trained on {results['trained_on']}",
+        "psnr": {
+            part: {
+                name: round(float(networks[row]["sets"][part]["psnr"]), 3)
+                for name, row in rows.items()
+            }
+            for part in networks["bicubic"]["sets"]
+        },
+    }
+
+
+def format_table(results: Mapping[str, Any]) -> str:
+    """The results in Markdown, for docs/models.md."""
+    networks, machine = results["networks"], results["machine"]
+    sets = list(networks["bicubic"]["sets"])
+    rows = [["", "parameters", "steps", "hours", "validation", *sets]]
+    rows.append(["---"] * len(rows[0]))
+    for name, network in networks.items():
+        label = f"**{_LABELS[name]}**" if name == results["shipped"] else _LABELS[name]
+        cost = ["", "", ""]
+        if name != "bicubic":
+            parameters, steps, hours = (
+                network[key] for key in ("parameters", "steps", "hours")
+            )
+            cost = [f"{parameters:,}", f"{steps:,}", f"{hours:.2f}"]
+        scores = [network["validation"], *(network["sets"][name] for name in sets)]
+        rows.append([label, *cost, *map(_format_score, scores)])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + (
+        f"\n\nPSNR (dB) / SSIM on Y at x{results['scale']}; validation is "
+        f"{results['validation_images']} images held out. In bold: what ships, chosen "
+        "on validation. All networks but the first begin from it; their steps and "
+        "hours (of training alone) come on top of its own. Evaluated on "
+        f"{machine['date']} at commit {results['commit']}: {machine['processor']}, "
+        f"{machine['cores']} cores, device {results['device']}, jax {machine['jax']}, "
+        f"Python {machine['python']}.\n"
+    )
+
+
+def _format_score(score):
+    return f"{float(score['psnr']):.2f} / {float(score['ssim']):.4f}"
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The command line; what follows `--` as `overrides`, all of it as `argv`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.pretrained",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+    def add(option, metavar, description, **more):
+        parser.add_argument(option, metavar=metavar, help=description, **more)
+
+    path = {"type": pathlib.Path}
+    add("--config", "FILE", "of the network, such as configs/tiny_x2.py", required=True)
+    add("--train", "SOURCE", "training images, as data.train", required=True)
+    add("--workdir", "DIR", "where the runs are kept", required=True, **path)
+    add("--benchmarks", "DIR", "folder of the benchmark sets", required=True, **path)
+    add(
+        "--sets",
+        "NAMES",
+        "in that folder; the first is where float16 is tried (default: %(default)s)",
+        type=lambda text: text.split(","),
+        default="Set5,Set14,Urban100-odd",
+    )
+    add("--vgg19", "FILE", "VGG19's weights, as init.vgg19")
+    add("--trained-on", "WORDS", "SOURCE in words, for the license and the header")
+    add("--output", "FILE", "weights (default: NAME of the config, shipped)", **path)
+    add(
+        "--later",
+        "FLAG",
+        "of the trainings that begin from edsr; can be repeated",
+        action="append",
+        default=[],
+    )
+    parser.add_argument(
+        "--float32",
+        action="store_true",
+        help=f"even where float16 costs less than {_TOLERANCE} dB",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="-- FLAGS", help="of every training"
+    )
+    args = parser.parse_args(argv)
+    args.argv = argv
+    return args
+
+
+def main(argv: list[str]) -> int:
+    """Runs a command line; returns the exit status."""
+    args = parse(argv)
+    try:
+        make(args)
+    except InputError as error:
+        print(f"pretrained: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
