@@ -9,7 +9,8 @@ What follows `--` goes to every training: `-- --config.train.batch_size=16`; and
 network is a run in a folder of the workdir:
 
   edsr                      no graph
-  ignn_backbone, ignn_rgb   from edsr; the better of them on validation is packed
+  ignn_backbone, ignn_rgb   from edsr; the better of them on validation is packed;
+                            or those that --embeddings names
   ignn_vgg19                from edsr, with --vgg19; not packed: VGG19 is not ours
   edsr_longer               from edsr: what those steps are worth without a graph
 
@@ -40,7 +41,8 @@ from ignn_jax.validation import Validation
 from ignn_jax.weights import load_weights, save_weights
 from ignn_jax.weights_file import PRETRAINED
 
-_CANDIDATES = ("ignn_backbone", "ignn_rgb")
+# Those that need no weights of others.
+_EMBEDDINGS = ("backbone", "rgb")
 _LABELS = {
     "bicubic": "bicubic",
     "edsr": "EDSR",
@@ -62,11 +64,9 @@ def training_flags(args: argparse.Namespace) -> dict[str, list[str]]:
     ]
     from_edsr = [f"--config.init.backbone={args.workdir / 'edsr'}", *args.later]
     embedding = "--config.model.graph.embedding="
-    networks = {
-        "edsr": ["--config.model.name=edsr"],
-        "ignn_backbone": [*from_edsr, f"{embedding}backbone"],
-        "ignn_rgb": [*from_edsr, f"{embedding}rgb"],
-    }
+    networks = {"edsr": ["--config.model.name=edsr"]}
+    for name in args.embeddings:
+        networks[f"ignn_{name}"] = [*from_edsr, f"{embedding}{name}"]
     if args.vgg19:
         vgg19 = f"--config.init.vgg19={args.vgg19}"
         networks["ignn_vgg19"] = [*from_edsr, f"{embedding}vgg19", vgg19]
@@ -94,7 +94,8 @@ def make(args: argparse.Namespace) -> None:
         runs.train(args.workdir / name, flags[name])
     found = {name: runs.evaluate(args.workdir / name, benchmarks) for name in flags}
     networks = {name: _describe(args.workdir / name, found[name]) for name in flags}
-    shipped = max(_CANDIDATES, key=lambda name: networks[name]["validation"]["psnr"])
+    candidates = [f"ignn_{name}" for name in args.embeddings]
+    shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables, _ = load_weights(args.workdir / shipped)
     validation = Validation(_held_out(config), model, config.eval.tile)
     bicubic = {
@@ -253,6 +254,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
         default="Set5,Set14,Urban100-odd",
     )
     add("--vgg19", "FILE", "VGG19's weights, as init.vgg19")
+    parser.add_argument(
+        "--embeddings",
+        nargs="+",
+        choices=_EMBEDDINGS,
+        default=_EMBEDDINGS,
+        help="to choose from (default: all)",
+    )
     add("--trained-on", "WORDS", "SOURCE in words, for the license and the header")
     add("--output", "FILE", "weights (default: NAME of the config, shipped)", **path)
     add(
