@@ -167,14 +167,23 @@ def nearest_patches(
     height, width = grids.window
     block = min(rows.union, max(1, BLOCK // columns.union))  # rows of candidates
 
-    def cut(image, grid_axes, batch, firsts, counts):
+    def cut(image, grid_axes, grid_counts, batch, firsts, counts):
         """Patches [counts[0] * counts[1], P * P * E] from a place in the grid on."""
         starts = [
             first * patch_stride - axis.before
             for first, axis in zip(firsts, grid_axes, strict=True)
         ]
-        sizes = [(count - 1) * patch_stride + patch_size for count in counts]
-        region = _region(image, batch, starts, sizes).astype(jnp.float32)
+        sizes, lengths = (
+            [(count - 1) * patch_stride + patch_size for count in numbers]
+            for numbers in (counts, grid_counts)
+        )
+        margins = [
+            (axis.before, max(length - axis.before - side, 0))
+            for axis, length, side in zip(
+                grid_axes, lengths, image.shape[1:3], strict=True
+            )
+        ]
+        region = _region(image, batch, starts, sizes, margins).astype(jnp.float32)
         patches = unfold(region, patch_size, patch_stride)[0]
         return patches.transpose(0, 2, 1, 3, 4).reshape(math.prod(counts), -1)
 
@@ -183,7 +192,12 @@ def nearest_patches(
         top, left = rows.first[i], columns.first[j]
         tile_sides = rows.tile, columns.tile
         query = cut(
-            queries, axes[:2], batch, (i * rows.tile, j * columns.tile), tile_sides
+            queries,
+            axes[:2],
+            (rows.starts.size, columns.starts.size),
+            batch,
+            (i * rows.tile, j * columns.tile),
+            tile_sides,
         )
 
         def search_block(offset, fresh):
@@ -194,6 +208,7 @@ def nearest_patches(
             candidate = cut(
                 candidates,
                 axes[2:],
+                (n1, n2),
                 batch,
                 (top + offset, left),
                 (block, columns.union),
@@ -253,10 +268,11 @@ def nearest_patches(
     return Neighbors(indices, jnp.maximum(distances, 0))
 
 
-def _region(image, batch, starts, sizes):
+def _region(image, batch, starts, sizes, margins):
     """A rectangle of an image, zeros where it lies beyond: [1, *sizes, C].
 
-    It is what is padded: of the image there is no copy.
+    It reaches beyond by at most the margins. It is what is padded: of the image there
+    is no copy.
     """
     sides, channels = image.shape[1:3], image.shape[3]
     held = [min(size, side) for size, side in zip(sizes, sides, strict=True)]
@@ -265,10 +281,10 @@ def _region(image, batch, starts, sizes):
         for start, side, n in zip(starts, sides, held, strict=True)
     ]
     part = jax.lax.dynamic_slice(image, (batch, *firsts, 0), (1, *held, channels))
-    part = jnp.pad(part, [(0, 0), *((size, size) for size in sizes), (0, 0)])
+    part = jnp.pad(part, [(0, 0), *margins, (0, 0)])
     within = [
-        size + start - first
-        for size, start, first in zip(sizes, starts, firsts, strict=True)
+        before + start - first
+        for (before, _), start, first in zip(margins, starts, firsts, strict=True)
     ]
     return jax.lax.dynamic_slice(part, (0, *within, 0), (1, *sizes, channels))
 
