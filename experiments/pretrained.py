@@ -39,7 +39,12 @@ from ignn_jax.outputs import check_output, check_output_folder, write_text
 from ignn_jax.scores import mean_score
 from ignn_jax.validation import Validation
 from ignn_jax.weights import load_weights, save_weights
-from ignn_jax.weights_file import PRETRAINED
+from ignn_jax.weights_file import (
+    PRETRAINED,
+    count_parameters,
+    find_weights,
+    read_weights,
+)
 
 # Those that need no weights of others.
 _EMBEDDINGS = ("backbone", "rgb")
@@ -85,8 +90,8 @@ def make(args: argparse.Namespace) -> None:
     benchmarks = find_benchmarks(args.benchmarks, args.sets, scale=config.scale)
     if args.vgg19:
         load_vgg19(args.vgg19)
-    name = pathlib.Path(args.config).stem.replace("_", "-")
-    output = args.output or PRETRAINED / f"{name}.safetensors"
+    filename = pathlib.Path(args.config).stem.replace("_", "-") + ".safetensors"
+    output = args.output or PRETRAINED / filename
     check_output_folder(output.parent, option="--output")
     check_output(output, option="--output")
 
@@ -129,9 +134,9 @@ def make(args: argparse.Namespace) -> None:
 
 def _describe(workdir, found):
     """What is known of a network, of JSON's types."""
-    _, variables, header = load_weights(workdir)
+    tensors, header = read_weights(find_weights(workdir))
     return {
-        "parameters": sum(x.size for x in jax.tree.leaves(variables["params"])),
+        "parameters": count_parameters(tensors),
         "steps": header["step"],
         "hours": round(runs.training_hours(workdir), 3),
         "validation": runs.validation_score(workdir)._asdict(),

@@ -229,6 +229,13 @@ def _parser() -> argparse.ArgumentParser:
             f"weights file, or the workdir of a training run{also}",
         )
 
+    def add_ensemble(sub):
+        sub.add_argument(
+            "--ensemble",
+            action="store_true",
+            help="average over the 8 flips and rotations (IGNN+), 8 times slower",
+        )
+
     sub = command("upscale", _upscale, "Upscale pictures, or folders of them.")
     sub.add_argument(
         "images",
@@ -279,11 +286,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="auto|whole|N",
         help="side of tiles, in input pixels (default: auto)",
     )
-    sub.add_argument(
-        "--ensemble",
-        action="store_true",
-        help="average over the 8 flips and rotations (IGNN+), 8 times slower",
-    )
+    add_ensemble(sub)
     sub.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="where to run")
     sub.add_argument(
         "--dtype",
@@ -343,11 +346,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--scale", type=_scale, metavar="N", help="needed with --weights bicubic"
     )
-    sub.add_argument(
-        "--ensemble",
-        action="store_true",
-        help="average over the 8 flips and rotations (IGNN+), 8 times slower",
-    )
+    add_ensemble(sub)
     for option, metavar, description in (
         ("--save-images", "DIR", "write the upscaled images as DIR/SET/NAME_x2.png"),
         ("--json", "FILE", "write all scores and what they rest on"),

@@ -156,6 +156,11 @@ def read_header(path: pathlib.Path) -> dict[str, Any]:
     return header
 
 
+def count_parameters(tensors: Mapping[str, np.ndarray]) -> int:
+    """How many are trained: VGG19's frozen ones are left out."""
+    return sum(x.size for name, x in tensors.items() if name.startswith("params/"))
+
+
 def _unreadable(path, error):
     return InputError(
         f"{path}: not a weights file of ignn_jax, or a damaged one ({error})"

@@ -7,9 +7,12 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from ignn_jax.weights_file import find_weights, pretrained, read_weights
+from ignn_jax.weights_file import (
+    count_parameters,
+    find_weights,
+    pretrained,
+    read_weights,
+)
 
 
 def describe_pretrained() -> str:
@@ -26,7 +29,12 @@ def describe_pretrained() -> str:
             f"{dataset} {psnr[model['name']]:.2f} dB, {psnr['bicubic']:.2f} dB"
             for dataset, psnr in header["psnr"].items()
         )
-        row = (name, f"x{model['scale']}", _parameters(tensors), _size(path))
+        row = (
+            name,
+            f"x{model['scale']}",
+            f"{count_parameters(tensors):,}",
+            _size(path),
+        )
         rows.append((*row, "; ".join(scores), header["license"]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -48,15 +56,9 @@ def describe_weights(weights: str | os.PathLike) -> str:
     facts = {
         "file": str(path),
         "size": f"{_size(path)}, {stored}",
-        "parameters": _parameters(tensors),
+        "parameters": f"{count_parameters(tensors):,}",
     }
     return "\n".join(_lines(facts | header))
-
-
-def _parameters(tensors: Mapping[str, np.ndarray]) -> str:
-    """How many are trained: VGG19's frozen ones are left out."""
-    sizes = (a.size for name, a in tensors.items() if name.startswith("params/"))
-    return f"{sum(sizes):,}"
 
 
 def _size(path):

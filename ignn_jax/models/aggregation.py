@@ -85,7 +85,7 @@ class DEN(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         c, dtype = self.features, self.dtype
         # On a CPU, four convolutions of the input's phases in place of the first, which
-        # are exact, took 0.67 of its time at 256 features, but 1.24 at 64.
+        # are exact, are faster at 256 features, but slower at 64.
         x = nn.relu(conv(c, 5, stride=self.scale, dtype=dtype, name="conv_0")(x))
         x = nn.relu(conv(c, 3, dtype=dtype, name="conv_1")(x))
         return conv(c, 3, dtype=dtype, name="conv_2")(x)
