@@ -1,8 +1,10 @@
 """The command line, with a network too small to be good at anything."""
 
 import configparser
+import os
 import shutil
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -270,6 +272,16 @@ def test_module_and_console_script_are_one_program():
         assert f" {command} " in done.stdout
     if script := shutil.which("ignn-jax"):
         assert run(script, "--help").stdout == done.stdout
+
+
+def test_a_reader_who_has_read_enough():
+    """As of `ignn-jax weights tiny-x2 | head -0`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ignn_jax", "weights", "tiny-x2"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_the_module_ends_with_the_status():

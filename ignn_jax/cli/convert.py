@@ -1,0 +1,33 @@
+"""Convert PyTorch weights of IGNN or EDSR."""
+
+import argparse
+import pathlib
+
+from ignn_jax.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's."""
+    parser.set_defaults(run=_run)
+    add = parser.add_argument
+    add("source", type=pathlib.Path, metavar="IGNN_x2.pth")
+    add("-o", "--output", type=pathlib.Path, required=True)
+    add("--scale", type=int, choices=(2, 3, 4), required=True)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ignn_jax.convert import edsr_from_torch, ignn_from_torch, is_edsr
+    from ignn_jax.foreign_weights import load_torch
+    from ignn_jax.outputs import check_output
+    from ignn_jax.weights import save_weights
+
+    check_output(args.output, option="-o")
+    state_dict = load_torch(args.source)
+    convert = edsr_from_torch if is_edsr(state_dict) else ignn_from_torch
+    try:
+        model, variables = convert(state_dict, scale=args.scale)
+    except ValueError as error:
+        raise InputError(f"{args.source}: {error}") from error
+    save_weights(args.output, model, variables, source=args.source.name)
+    print(f"{args.source} -> {args.output}")
+    return 0

@@ -1,0 +1,66 @@
+"""Look at training images."""
+
+import argparse
+import pathlib
+
+from ignn_jax.cli.arguments import positive, scale
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's: those of its one action, inspect."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    about = "Say what a source holds and what is left out; draw sample crops."
+    parser = actions.add_parser("inspect", help=about, description=about)
+    parser.set_defaults(run=_inspect)
+    add = parser.add_argument
+    add("source", metavar="SOURCE", help="as data.train: folder:PATH")
+    add(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        metavar="SHEET.png",
+        help="write the first crops of a training, LR enlarged beside HR",
+    )
+    add("--scale", type=scale, default=2, metavar="N")
+    add("--lr-patch", type=positive, default=60, metavar="N")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--channel-shuffle", action="store_true")
+    add(
+        "--validation",
+        metavar="SOURCE",
+        help="as data.validation; its images are taken out (default: none are)",
+    )
+    add("--cache", default="", metavar="DIR", help="of decoded images, as data.cache")
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from ignn_jax.data.inspection import contact_sheet, describe
+    from ignn_jax.data.pairs import drop_small
+    from ignn_jax.data.training import load_set, load_train_and_validation
+    from ignn_jax.outputs import check_output
+
+    if args.output:
+        check_output(args.output, option="-o")
+    if args.validation:
+        images, validation = load_train_and_validation(
+            args.source,
+            args.validation,
+            scale=args.scale,
+            lr_patch=args.lr_patch,
+            cache=args.cache,
+        )
+        print(f"Validation: {describe(validation)}\nTraining: ", end="")
+    else:
+        images = load_set(args.source, scale=args.scale, cache=args.cache)
+        images = drop_small(images, args.lr_patch * args.scale)
+    print(describe(images))
+    if args.output:
+        contact_sheet(
+            images.pairs,
+            lr_patch=args.lr_patch,
+            scale=args.scale,
+            seed=args.seed,
+            channel_shuffle=args.channel_shuffle,
+        ).save(args.output)
+        print(f"The first crops of seed {args.seed}: {args.output}")
+    return 0

@@ -1,0 +1,57 @@
+"""PSNR and SSIM on Y, beside bicubic's and the published ones."""
+
+import argparse
+import pathlib
+
+from ignn_jax.cli.arguments import add_ensemble, add_weights, scale
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's."""
+    parser.set_defaults(run=_run)
+    add = parser.add_argument
+    add(
+        "--data",
+        type=pathlib.Path,
+        required=True,
+        metavar="DIR",
+        help="a set of images in any of the usual layouts, or with --sets their folder",
+    )
+    add("--sets", type=_names, metavar="NAMES", help="subfolders of DIR: Set5,Set14")
+    add_weights(parser, also=", or bicubic", required=True)
+    add(
+        "--tile",
+        type=int,
+        default=0,
+        metavar="N",
+        help="side of tiles, in input pixels; 0: no tiles (default: %(default)s)",
+    )
+    add("--scale", type=scale, metavar="N", help="needed with --weights bicubic")
+    add_ensemble(parser)
+    for option, metavar, description in (
+        ("--save-images", "DIR", "write the upscaled images as DIR/SET/NAME_x2.png"),
+        ("--json", "FILE", "write all scores and what they rest on"),
+        ("--csv", "FILE", "the same as a table"),
+        ("--report", "FILE.html", "write a page to compare the images on"),
+    ):
+        add(option, type=pathlib.Path, metavar=metavar, help=description)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ignn_jax import evaluate
+    from ignn_jax.data.benchmarks import find_benchmarks
+
+    outputs = evaluate.Outputs(args.save_images, args.json, args.csv, args.report)
+    outputs.check()
+    setup = evaluate.load_setup(
+        args.weights, scale=args.scale, tile=args.tile, ensemble=args.ensemble
+    )
+    benchmarks = find_benchmarks(args.data, args.sets, scale=setup.scale)
+    return evaluate.evaluate_benchmarks(setup, benchmarks, outputs)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} holds an empty name")
+    return names

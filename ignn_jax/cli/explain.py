@@ -1,0 +1,47 @@
+"""Draw a patch of an image and its neighbors in the graph."""
+
+import argparse
+import pathlib
+
+from ignn_jax.cli.arguments import add_weights, chosen_weights
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's."""
+    parser.set_defaults(run=_run)
+    add = parser.add_argument
+    add("image", type=pathlib.Path, metavar="IMAGE")
+    add(
+        "--at",
+        type=_pixel,
+        required=True,
+        metavar="X,Y",
+        help="a pixel of the image, from 0,0; the nearest patch is taken",
+    )
+    add_weights(parser, also=" (default: the package's own for x2)")
+    add(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        metavar="FILE.png",
+        help="(default: beside the image, as photo_explained_X_Y.png)",
+    )
+    add("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ignn_jax.explain import explain_file
+
+    explain_file(
+        args.image,
+        args.at,
+        chosen_weights(args.weights),
+        args.output,
+        overwrite=args.overwrite,
+    )
+    return 0
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    x, _, y = text.partition(",")
+    return int(x), int(y)

@@ -1,0 +1,160 @@
+"""Upscale pictures, or folders of them."""
+
+import argparse
+import math
+import pathlib
+
+from ignn_jax.cli.arguments import (
+    add_ensemble,
+    add_weights,
+    chosen_weights,
+    positive,
+    scale,
+)
+from ignn_jax.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's."""
+    parser.set_defaults(run=_run)
+    add = parser.add_argument
+    add(
+        "images",
+        nargs="+",
+        metavar="PICTURE",
+        help="files, folders (with all below them) and quoted patterns: 'a/**/*.png'",
+    )
+    add(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        help="file or folder to write (default: beside the input, as photo_x2.png)",
+    )
+    add_weights(parser, also=" (default: the package's own of the scale)")
+    add(
+        "--scale",
+        type=scale,
+        metavar="N",
+        help="of the weights (default: x2, or that of --weights, which is refused if "
+        "it is another)",
+    )
+    add(
+        "--comparison",
+        type=pathlib.Path,
+        metavar="FILE.png",
+        help="of one picture, draw crops beside bicubic's, where they differ most",
+    )
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--outscale",
+        type=_factor,
+        metavar="2.5",
+        help="end size by a factor, from the network's scale on by bicubic",
+    )
+    sizes.add_argument(
+        "--size",
+        type=_size,
+        metavar="3840x2160",
+        help="end size, as large as fits into this box in proportion",
+    )
+    sizes.add_argument(
+        "--width", type=positive, metavar="N", help="end size by its width"
+    )
+    add(
+        "--tile",
+        type=_tile,
+        default="auto",
+        metavar="auto|whole|N",
+        help="side of tiles, in input pixels (default: auto)",
+    )
+    add_ensemble(parser)
+    add("--device", choices=("cpu", "gpu", "tpu"), help="where to run")
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        help="of the convolutions (default: the weights' own)",
+    )
+    add("--format", help="png, jpg, webp, ... (default: the input's)")
+    add(
+        "--quality",
+        type=_quality,
+        default=95,
+        metavar="N",
+        help="of JPEG, WebP, AVIF and HEIC, 1 to 100 (default: %(default)s)",
+    )
+    add("--strip", action="store_true", help="drop EXIF, color profile and resolution")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--overwrite", action="store_true", help="replace existing files"
+    )
+    existing.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave existing files: go on with a batch where it was stopped",
+    )
+    add(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        help="refuse larger inputs (default: 250 million)",
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ignn_jax.inference.files import FORMATS, MAX_PIXELS
+    from ignn_jax.inference.pictures import EndSize, load_network
+    from ignn_jax.upscaling import Options, check_comparison, plan_jobs, upscale_files
+
+    suffix = args.format and f".{args.format.lower()}"
+    if suffix and suffix not in FORMATS:
+        known = ", ".join(name.removeprefix(".") for name in FORMATS)
+        raise InputError(f"--format {args.format}: give one of {known}")
+    end_size = EndSize.given(args.outscale, args.size, args.width)
+    network = load_network(
+        chosen_weights(args.weights, scale=args.scale),
+        scale=args.scale,
+        tile=args.tile,
+        ensemble=args.ensemble,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    jobs = plan_jobs(
+        args.images, args.output, label=end_size.label(network.scale), suffix=suffix
+    )
+    if args.comparison:
+        check_comparison(args.comparison, jobs, overwrite=args.overwrite)
+    options = Options(
+        end_size=end_size,
+        quality=args.quality,
+        overwrite=args.overwrite,
+        skip_existing=args.skip_existing,
+        strip=args.strip,
+        max_pixels=args.max_pixels or MAX_PIXELS,
+        comparison=args.comparison,
+    )
+    return upscale_files(network, jobs, options)
+
+
+def _tile(text: str) -> int | str | None:
+    if text == "auto":
+        return text
+    return None if text == "whole" else int(text)
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return factor
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    return positive(width), positive(height)
+
+
+def _quality(text: str) -> int:
+    quality = int(text)
+    if not 1 <= quality <= 100:
+        raise argparse.ArgumentTypeError(f"{quality} is not between 1 and 100")
+    return quality

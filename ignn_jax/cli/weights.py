@@ -1,0 +1,23 @@
+"""List the weights that come with the package, or describe some."""
+
+import argparse
+import pathlib
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's."""
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "weights",
+        type=pathlib.Path,
+        nargs="?",
+        metavar="NAME_OR_PATH",
+        help="print all that their file says about itself",
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ignn_jax.weights_table import describe_pretrained, describe_weights
+
+    print(describe_weights(args.weights) if args.weights else describe_pretrained())
+    return 0
