@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
     graph.normalization = "adapn"  # or "none"
     graph.edge_weights = "ecn"  # or "gaussian"
     graph.den = "per_neighbor"  # or "aggregated": cheaper, as the paper's text
+    graph.fusion = "reference"  # or "residual": begins as its backbone
     graph.embedding = "auto"  # "vgg19" if init.vgg19 is given, else "backbone"; "rgb"
     graph.window_center = "centered"  # or "reference"
 

@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
     config.model.residual_scale = 1.0
     config.model.graph.position = 4
     config.model.graph.den = "aggregated"
+    config.model.graph.fusion = "residual"
     config.data.lr_patch = 48
     config.train.steps = 5000
     config.train.ema = 0.995

@@ -28,6 +28,7 @@ def conv(
     dtype: jnp.dtype,
     name: str | None = None,
     stride: int = 1,
+    kernel_init: nn.initializers.Initializer = kernel_init,
 ) -> nn.Conv:
     """A convolution with a bias and zero padding (kernel_size - 1) // 2 on all sides.
 

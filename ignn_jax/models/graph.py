@@ -20,6 +20,7 @@ CHOICES = {
     "normalization": ("adapn", "none"),
     "edge_weights": ("ecn", "gaussian"),
     "den": ("per_neighbor", "aggregated"),
+    "fusion": ("reference", "residual"),
     "embedding": EMBEDDINGS,
     "window_center": ("centered", "reference"),
 }
@@ -43,6 +44,9 @@ class GraphConfig:
       edge_weights: "ecn" (Eq. 2) or "gaussian", exp(-||D||^2 / 10).
       den: "per_neighbor" (as the reference: K LR maps, then their weighted sum) or
         "aggregated" (as the paper's text: once, on the weighted sum; K times cheaper).
+      fusion: how features take in the graph's output: "reference", two convolutions
+        of both; or "residual", what these give, which is nothing at first, is added: a
+        network then begins as the backbone whose parameters it takes. Not the paper's.
       embedding: "vgg19", "backbone" or "rgb".
       window_center: "centered", or "reference" for its windows, off center at scale 3.
     """
@@ -56,6 +60,7 @@ class GraphConfig:
     normalization: str = "adapn"
     edge_weights: str = "ecn"
     den: str = "per_neighbor"
+    fusion: str = "reference"
     embedding: str = "vgg19"
     window_center: str = "centered"
 

@@ -14,6 +14,7 @@ from ignn_jax.models.edsr import (
     border,
     center_rgb,
     conv,
+    kernel_init,
     uncenter_rgb,
     upsample_factors,
 )
@@ -83,8 +84,13 @@ class IGNN(nn.Module):
             self.graph_agg = GraphAggregation(
                 features, self.graph_scale, self.graph, dtype
             )
+        self.is_residual = self.graph.fusion == "residual"
+        last_init = nn.initializers.zeros if self.is_residual else kernel_init
         self.fuse_lr, self.fuse_hr = (
-            [conv(features, 3, dtype=dtype, name=f"{name}_{n}") for n in (0, 1)]
+            [
+                conv(features, 3, dtype=dtype, name=f"{name}_{n}", kernel_init=init)
+                for n, init in enumerate((kernel_init, last_init))
+            ]
             for name in ("fuse_lr", "fuse_hr")
         )
         self.body = conv(features, 3, dtype=dtype)
@@ -140,14 +146,16 @@ class IGNN(nn.Module):
         aggregated_lr, aggregated_hr = self._aggregate(queries, candidates, grids)
         with border(place, lr.shape[1]):
             x0 = self.head(center_rgb(lr, jnp.dtype(self.dtype)))
-            x = _fuse(self.fuse_lr, features, aggregated_lr)
+            x = self._fuse(self.fuse_lr, features, aggregated_lr)
             for block in self.blocks[self.position :]:
                 x = block(x)
             x = self.body(x) + x0
             for n, upsample in enumerate(self.upsamples):
                 x = upsample(x)
                 if n == 0 and aggregated_hr is not None:
-                    x = nn.relu(_fuse(self.fuse_hr, x, aggregated_hr))
+                    x = self._fuse(self.fuse_hr, x, aggregated_hr)
+                    if not self.is_residual:
+                        x = nn.relu(x)
             return uncenter_rgb(self.tail(x))
 
     def _aggregate(self, queries, candidates, grids):
@@ -176,15 +184,15 @@ class IGNN(nn.Module):
         self.sow("intermediates", "aggregated_hr", aggregated[1])
         return aggregated
 
+    def _fuse(self, convolutions, x, y):
+        """conv3(relu(conv3([x, y]))), plus x if it is a residual."""
+        first, second = convolutions
+        z = second(nn.relu(first(jnp.concatenate([x, y], axis=-1))))
+        return x + z if self.is_residual else z
+
     def _embed(self, rgb, place):
         with border(place, rgb.shape[1]):
             return zero_beyond(self.embed(rgb), place)
-
-
-def _fuse(convolutions, x, y):
-    """conv3(relu(conv3([x, y])))."""
-    first, second = convolutions
-    return second(nn.relu(first(jnp.concatenate([x, y], axis=-1))))
 
 
 def downsample(image: jax.Array, scale: int, place: Place | None = None) -> jax.Array:

@@ -13,6 +13,7 @@ import pytest
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.factory import create_model, model_settings
+from ignn_jax.train import take_backbone
 
 GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=2)
 SMALL = dict(features=8, num_blocks=2, residual_scale=1.0)
@@ -49,6 +50,7 @@ ABLATIONS = {
     "no ECN": dict(edge_weights="gaussian"),
     "neither": dict(normalization="none", edge_weights="gaussian"),
     "aggregated DEN": dict(den="aggregated"),
+    "residual fusion": dict(fusion="residual"),
     "backbone embedding": dict(embedding="backbone"),
     "VGG19 embedding": dict(embedding="vgg19"),
     "same-scale kNN": dict(kind="same_scale"),
@@ -221,6 +223,27 @@ def test_ignn_holds_edsr_by_name_and_shape(scale):
 
     edsr = shapes(EDSR(scale=scale, **SMALL))
     assert edsr.items() <= shapes(IGNN(scale=scale, **SMALL, graph=GRAPH)).items()
+
+
+@pytest.mark.parametrize("kind", ["cross_scale", "non_local"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_residual_network_begins_as_its_backbone(scale, kind):
+    lr = image(9, 12)
+    edsr = EDSR(scale=scale, **SMALL)
+    backbone = initialized(edsr, lr)
+    graph = dataclasses.replace(GRAPH, kind=kind, fusion="residual")
+    ignn = IGNN(scale=scale, **SMALL, graph=graph)
+    variables = jax.jit(ignn.init)(jax.random.key(0, impl="rbg"), lr)
+    params, _ = take_backbone(variables["params"], backbone["params"])
+    sr, expected = ignn.apply({"params": params}, lr), edsr.apply(backbone, lr)
+    np.testing.assert_allclose(sr, expected, atol=1e-3)
+
+    def output(params):
+        return (ignn.apply({"params": params}, lr) ** 2).mean()
+
+    # It is a beginning: the layers that are nothing yet can learn.
+    gradient = jax.grad(output)(params)
+    assert jnp.abs(gradient["fuse_lr_1"]["kernel"]).max() > 0
 
 
 def test_settings_survive_a_round_trip():
