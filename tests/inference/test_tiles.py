@@ -26,7 +26,7 @@ NETWORKS = {
     "x4": (4, dict(embedding="vgg19")),
     "searched in the whole image": (
         2,
-        dict(window=0, edge_weights="gaussian", den="aggregated"),
+        dict(window=0, edge_weights="gaussian", den="aggregated", fusion="residual"),
     ),
     "same scale": (2, dict(kind="same_scale")),
     "non-local": (2, dict(kind="non_local")),
