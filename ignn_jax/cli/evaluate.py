@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a set of images in any of the usual layouts, or with --sets their folder",
     )
-    add("--sets", type=_names, metavar="NAMES", help="subfolders of DIR: Set5,Set14")
+    add("--sets", type=names, metavar="NAMES", help="subfolders of DIR: Set5,Set14")
     add_weights(parser, also=", or bicubic", required=True)
     add(
         "--tile",
@@ -50,8 +50,9 @@ def _run(args: argparse.Namespace) -> int:
     return evaluate.evaluate_benchmarks(setup, benchmarks, outputs)
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
+def names(text: str) -> list[str]:
+    """Comma-separated, none empty."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} holds an empty name")
-    return names
+    return found

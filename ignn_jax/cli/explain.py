@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("image", type=pathlib.Path, metavar="IMAGE")
     add(
         "--at",
-        type=_pixel,
+        type=pixel,
         required=True,
         metavar="X,Y",
         help="a pixel of the image, from 0,0; the nearest patch is taken",
@@ -42,6 +42,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pixel(text: str) -> tuple[int, int]:
+def pixel(text: str) -> tuple[int, int]:
+    """X,Y."""
     x, _, y = text.partition(",")
     return int(x), int(y)

@@ -47,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument(
         "--outscale",
-        type=_factor,
+        type=factor,
         metavar="2.5",
         help="end size by a factor, from the network's scale on by bicubic",
     )
     sizes.add_argument(
         "--size",
-        type=_size,
+        type=size,
         metavar="3840x2160",
         help="end size, as large as fits into this box in proportion",
     )
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--tile",
-        type=_tile,
+        type=tile,
         default="auto",
         metavar="auto|whole|N",
         help="side of tiles, in input pixels (default: auto)",
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--format", help="png, jpg, webp, ... (default: the input's)")
     add(
         "--quality",
-        type=_quality,
+        type=quality,
         default=95,
         metavar="N",
         help="of JPEG, WebP, AVIF and HEIC, 1 to 100 (default: %(default)s)",
@@ -135,26 +135,30 @@ def _run(args: argparse.Namespace) -> int:
     return upscale_files(network, jobs, options)
 
 
-def _tile(text: str) -> int | str | None:
+def tile(text: str) -> int | str | None:
+    """auto, whole (None) or a number."""
     if text == "auto":
         return text
     return None if text == "whole" else int(text)
 
 
-def _factor(text: str) -> float:
-    factor = float(text)
-    if not 0 < factor < math.inf:
+def factor(text: str) -> float:
+    """A positive number."""
+    number = float(text)
+    if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return factor
+    return number
 
 
-def _size(text: str) -> tuple[int, int]:
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT."""
     width, _, height = text.lower().partition("x")
     return positive(width), positive(height)
 
 
-def _quality(text: str) -> int:
-    quality = int(text)
-    if not 1 <= quality <= 100:
-        raise argparse.ArgumentTypeError(f"{quality} is not between 1 and 100")
-    return quality
+def quality(text: str) -> int:
+    """1 to 100."""
+    number = int(text)
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 100")
+    return number
