@@ -246,12 +246,13 @@ def test_a_residual_network_begins_as_its_backbone(scale, kind):
 
 
 def test_a_residual_is_nothing_at_first():
-    graph = dataclasses.replace(GRAPH, kind="same_scale", fusion="residual")
+    graph = dataclasses.replace(GRAPH, fusion="residual")
     model = IGNN(scale=2, **SMALL, graph=graph)
     key = jax.random.key(0, impl="rbg")
     params = jax.jit(model.init)(key, image(8, 8))["params"]
-    assert not params["fuse_lr_1"]["kernel"].any()
-    assert params["fuse_lr_0"]["kernel"].any()
+    for name in ("fuse_lr", "fuse_hr"):
+        assert not params[f"{name}_1"]["kernel"].any()
+        assert params[f"{name}_0"]["kernel"].any()
 
 
 def test_settings_survive_a_round_trip():
