@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.machine import describe_machine
-from ignn_jax.inference.memory import planned_memory
+from ignn_jax.devices import planned_memory
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.embedding import EMBEDDINGS
 

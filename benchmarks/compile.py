@@ -3,8 +3,8 @@
 python -m benchmarks.compile [--size light|full] [--side 64]
 
 Whole processes, from the command line to the end: `ignn-jax upscale` of a picture, and
-a training of one step. "cold" fills the cache of `ignn_jax.compile_cache`, "warm" finds
-what the others have left there.
+a training of one step. "cold" fills the compilation cache, "warm" finds what the others
+have left there.
 """
 
 import os
@@ -25,7 +25,7 @@ from benchmarks.common import (
     summarize,
 )
 from ignn_jax.models.factory import model_settings
-from ignn_jax.weights import save_weights
+from ignn_jax.weights.network import save_weights
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 

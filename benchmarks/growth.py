@@ -22,7 +22,7 @@ from benchmarks.common import (
     time_in_turn,
 )
 from ignn_jax.models.graph import construct_graph
-from ignn_jax.ops.knn import nearest_patches
+from ignn_jax.ops.search import nearest_patches
 
 
 def numbers(text: str) -> list[int]:

@@ -9,8 +9,8 @@ import math
 from ignn_jax.models import EDSR, IGNN
 from ignn_jax.models.aggregation import ECN_FEATURES
 from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.knn import window_sides
 from ignn_jax.ops.patches import patch_axis
+from ignn_jax.ops.search import window_sides
 
 
 def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:

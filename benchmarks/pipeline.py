@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import make_parser, publish
+from ignn_jax.data.batches import train_batches
 from ignn_jax.data.pairs import Pair, drop_small
-from ignn_jax.data.pipeline import train_batches
-from ignn_jax.data.training import load_set
+from ignn_jax.data.sets import load_set
 
 LR_PATCH, SCALE, BATCH = 60, 2, 16
 # Of the images that are made where none are given: DIV2K's.
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
             pairs, lr_patch=LR_PATCH, scale=SCALE, batch_size=BATCH, seed=0
         )
         rates = {
-            "ignn_jax.data.pipeline": crops_per_second(whole, **options),
+            "ignn_jax.data.batches": crops_per_second(whole, **options),
             "plain NumPy": crops_per_second(numpy_batches(pairs), **options),
         }
 

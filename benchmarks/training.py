@@ -1,4 +1,4 @@
-"""A training step of IGNN beside EDSR's, as `ignn_jax.train` makes it.
+"""A training step of IGNN beside EDSR's, as `ignn_jax.training.loop` makes it.
 
 python -m benchmarks.training [--size light|full] [--batch 4] [--patch 60]
 """
@@ -21,9 +21,9 @@ from benchmarks.common import (
     time_in_turn,
 )
 from benchmarks.multiply_adds import multiply_adds
-from ignn_jax import parallel
-from ignn_jax.optimizer import create_optimizer, learning_rate_schedule
-from ignn_jax.train_step import init_state, train_step
+from ignn_jax.training import parallel
+from ignn_jax.training.optimizer import create_optimizer, learning_rate_schedule
+from ignn_jax.training.step import init_state, train_step
 
 
 class Training:

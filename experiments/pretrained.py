@@ -30,21 +30,21 @@ import numpy as np
 
 from benchmarks.machine import describe_machine
 from experiments import runs
-from ignn_jax.data.benchmarks import find_benchmarks, read_pair
+from ignn_jax.data.layouts import find_benchmarks, read_pair
 from ignn_jax.data.pairs import Pair
-from ignn_jax.data.training import load_train_and_validation
+from ignn_jax.data.sets import load_train_and_validation
 from ignn_jax.errors import InputError
-from ignn_jax.foreign_weights import load_vgg19
-from ignn_jax.outputs import check_output, check_output_folder, write_text
-from ignn_jax.scores import mean_score
-from ignn_jax.validation import Validation
-from ignn_jax.weights import load_weights, save_weights
-from ignn_jax.weights_file import (
+from ignn_jax.evaluation.scores import mean_score
+from ignn_jax.files import check_output, check_output_folder, write_text
+from ignn_jax.training.validation import Validation
+from ignn_jax.weights.file import (
     PRETRAINED,
     count_parameters,
     find_weights,
     read_weights,
 )
+from ignn_jax.weights.network import load_weights, save_weights
+from ignn_jax.weights.vgg19 import load_vgg19
 
 # Those that need no weights of others.
 _EMBEDDINGS = ("backbone", "rgb")
@@ -182,7 +182,7 @@ def _cost_of_float16(images, variables):
 
 
 def _header(results):
-    """What `ignn_jax.weights_file` wants to be known of weights that are shipped."""
+    """What `ignn_jax.weights.file` wants to be known of weights that are shipped."""
     networks = results["networks"]
     # The baseline of as many steps in all.
     rows = {"bicubic": "bicubic", "edsr": "edsr_longer", "ignn": results["shipped"]}

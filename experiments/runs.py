@@ -16,11 +16,11 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from ignn_jax.data.benchmarks import Benchmark
-from ignn_jax.evaluate import Outputs, evaluate_benchmarks, load_setup
-from ignn_jax.logs import read_rows
-from ignn_jax.scores import Score
-from ignn_jax.weights_file import FILENAME, read_header
+from ignn_jax.data.layouts import Benchmark
+from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks, load_setup
+from ignn_jax.evaluation.scores import Score
+from ignn_jax.training.log import read_rows
+from ignn_jax.weights.file import FILENAME, read_header
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]
 

@@ -50,7 +50,7 @@ def upscale(
         or are of another scale, or the options contradict each other.
     """
     # JAX takes a second to import: not with the package.
-    from ignn_jax.inference.pictures import EndSize, upscale_image
+    from ignn_jax.pictures.upscale import EndSize, upscale_image
 
     return upscale_image(
         image,

@@ -8,7 +8,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from ignn_jax import compile_cache
+from ignn_jax.cli import compile_cache
 from ignn_jax.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -65,8 +65,8 @@ def main(_) -> None:
     # After the flags, which may be wrong.
     import jax
 
-    from ignn_jax import parallel
-    from ignn_jax.train import train
+    from ignn_jax.training import parallel
+    from ignn_jax.training.loop import train
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells a novel
     try:

@@ -9,8 +9,16 @@ import argparse
 import os
 import sys
 
-from ignn_jax import compile_cache
-from ignn_jax.cli import convert, data, evaluate, explain, plot, upscale, weights
+from ignn_jax.cli import (
+    compile_cache,
+    convert,
+    data,
+    evaluate,
+    explain,
+    plot,
+    upscale,
+    weights,
+)
 from ignn_jax.errors import InputError
 
 # Their heavy imports (JAX) are made when they run, so that --help and a misspelt option

@@ -23,7 +23,7 @@ def chosen_weights(weights: pathlib.Path | None, *, scale: int | None = None) ->
     """The weights that are named, or else those of the package, which it says."""
     if weights:
         return str(weights)
-    from ignn_jax.weights_file import default_weights
+    from ignn_jax.weights.file import default_weights
 
     name = default_weights(scale)
     print(f"Weights: {name} (--weights takes others)", file=sys.stderr)

@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.convert import edsr_from_torch, ignn_from_torch, is_edsr
-    from ignn_jax.foreign_weights import load_torch
-    from ignn_jax.outputs import check_output
-    from ignn_jax.weights import save_weights
+    from ignn_jax.files import check_output
+    from ignn_jax.weights.network import save_weights
+    from ignn_jax.weights.torch import edsr_from_torch, ignn_from_torch, is_edsr
+    from ignn_jax.weights.vgg19 import load_torch
 
     check_output(args.output, option="-o")
     state_dict = load_torch(args.source)

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.data.inspection import contact_sheet, describe
     from ignn_jax.data.pairs import drop_small
-    from ignn_jax.data.training import load_set, load_train_and_validation
-    from ignn_jax.outputs import check_output
+    from ignn_jax.data.sets import load_set, load_train_and_validation
+    from ignn_jax.files import check_output
 
     if args.output:
         check_output(args.output, option="-o")

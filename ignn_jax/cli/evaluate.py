@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax import evaluate
-    from ignn_jax.data.benchmarks import find_benchmarks
+    from ignn_jax.data.layouts import find_benchmarks
+    from ignn_jax.evaluation import benchmark as evaluate
 
     outputs = evaluate.Outputs(args.save_images, args.json, args.csv, args.report)
     outputs.check()

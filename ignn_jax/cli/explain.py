@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.explain import explain_file
+    from ignn_jax.inspection.figure import explain_file
 
     explain_file(
         args.image,

@@ -13,8 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.outputs import check_output
-    from ignn_jax.plot import plot
+    from ignn_jax.files import check_output
+    from ignn_jax.training.plot import plot
 
     check_output(args.output, option="-o")
     plot(args.runs, args.output)

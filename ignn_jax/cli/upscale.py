@@ -101,9 +101,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.inference.files import FORMATS, MAX_PIXELS
-    from ignn_jax.inference.pictures import EndSize, load_network
-    from ignn_jax.upscaling import Options, check_comparison, plan_jobs, upscale_files
+    from ignn_jax.pictures.batch import (
+        Options,
+        check_comparison,
+        plan_jobs,
+        upscale_files,
+    )
+    from ignn_jax.pictures.files import FORMATS, MAX_PIXELS
+    from ignn_jax.pictures.upscale import EndSize, load_network
 
     suffix = args.format and f".{args.format.lower()}"
     if suffix and suffix not in FORMATS:

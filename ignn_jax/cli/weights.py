@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.weights_table import describe_pretrained, describe_weights
+    from ignn_jax.weights.table import describe_pretrained, describe_weights
 
     print(describe_weights(args.weights) if args.weights else describe_pretrained())
     return 0

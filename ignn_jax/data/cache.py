@@ -22,13 +22,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ignn_jax.data.benchmarks import cut_to_scale, match_lr
 from ignn_jax.data.images import decode_rgb
+from ignn_jax.data.layouts import cut_to_scale, match_lr
 from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sources import SourceImage
 from ignn_jax.errors import InputError
+from ignn_jax.files import cache_folder, check_output_folder, write_bytes
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.outputs import cache_folder, check_output_folder, write_bytes
 
 # To be changed when `decode_rgb` or `imresize` give other pixels than before.
 _PROTOCOL = "decoded-v1"

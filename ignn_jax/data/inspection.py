@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ignn_jax.data.batches import train_batches
 from ignn_jax.data.pairs import Pair, PairSet
-from ignn_jax.data.pipeline import train_batches
 
 # Pixels; and crops in a row. Smaller crops than _LEAST are magnified.
 _MARGIN, _CAPTION, _LEAST = 8, 20, 120

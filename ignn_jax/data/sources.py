@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import skimage
 
-from ignn_jax.data.benchmarks import find_benchmark
+from ignn_jax.data.layouts import find_benchmark
 from ignn_jax.errors import InputError
 
 # Only natural color photographs: not the microscope's, the telescope's or the eye
@@ -125,7 +125,7 @@ def _find_source(part: str, scale: int) -> Source:
         return _folder(pathlib.Path(argument).expanduser(), scale)
     if kind == "tfds" and argument:
         # TFDS is slow to import, and most runs do without.
-        from ignn_jax.data.datasets import open_dataset
+        from ignn_jax.data.tfds import open_dataset
 
         return Source(
             [

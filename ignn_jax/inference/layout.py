@@ -11,8 +11,8 @@ import flax.linen as nn
 import numpy as np
 
 from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.knn import Grids, window_sides, window_starts, windows_union
 from ignn_jax.ops.patches import patch_axis
+from ignn_jax.ops.search import Grids, window_sides, window_starts, windows_union
 
 # Pixels computed around a tile, and once more around what is encoded. Deep networks see
 # farther, but what they see there hardly makes a difference.

@@ -21,13 +21,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from ignn_jax.errors import InputError
-from ignn_jax.inference.layout import Layout, Span, make_layout
-from ignn_jax.inference.memory import (
+from ignn_jax.devices import (
     available_memory,
     is_out_of_memory,
     planned_memory,
 )
+from ignn_jax.errors import InputError
+from ignn_jax.inference.layout import Layout, Span, make_layout
 from ignn_jax.models.ignn import IGNN, Part
 from ignn_jax.ops.place import Place
 

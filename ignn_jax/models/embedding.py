@@ -24,7 +24,7 @@ class VGG19Embedding(nn.Module):
     """relu(conv1_2(relu(conv1_1(x)))) of VGG19, frozen: 64 channels.
 
     The weights are variables of the collection "vgg19", random until they are loaded
-    (`ignn_jax.foreign_weights.load_vgg19`).
+    (`ignn_jax.weights.vgg19.load_vgg19`).
     """
 
     @nn.compact

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from ignn_jax.models.embedding import EMBEDDINGS
-from ignn_jax.ops.knn import Grids, nearest_patches
 from ignn_jax.ops.patches import Exists, take, unfold
+from ignn_jax.ops.search import Grids, nearest_patches
 
 CHOICES = {
     "kind": ("cross_scale", "same_scale", "non_local"),

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from ignn_jax.models.aggregation import GraphAggregation
-from ignn_jax.models.baselines import NonLocalBlock
 from ignn_jax.models.edsr import (
     ResBlock,
     Upsample,
@@ -20,9 +19,10 @@ from ignn_jax.models.edsr import (
 )
 from ignn_jax.models.embedding import make_embedding
 from ignn_jax.models.graph import GraphConfig, construct_graph
+from ignn_jax.models.non_local import NonLocalBlock
 from ignn_jax.ops.bicubic import imresize_jnp
-from ignn_jax.ops.knn import Grids
 from ignn_jax.ops.place import Place, mirror_beyond, zero_beyond
+from ignn_jax.ops.search import Grids
 
 
 class Part(NamedTuple):

@@ -13,20 +13,20 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from networks import REPOSITORY, finish, run, start
 from PIL import Image
 
 from ignn_jax.data import cache
 from ignn_jax.data.cache import load_pairs
 from ignn_jax.data.images import read_rgb
+from ignn_jax.data.sets import load_set
 from ignn_jax.data.sources import SourceImage
-from ignn_jax.data.training import load_set
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
+from tests.networks import REPOSITORY, finish, run, start
 
 LOAD = """
 import sys, time
-from ignn_jax.data.training import load_set
+from ignn_jax.data.sets import load_set
 images = load_set(f"folder:{sys.argv[1]}", scale=2, cache=sys.argv[2])
 print(len(images.pairs), sum(int(pair.lr.sum()) for pair in images.pairs))
 """

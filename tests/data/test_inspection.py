@@ -1,11 +1,11 @@
 """`ignn-jax data inspect`, as a user runs it."""
 
 import numpy as np
-from networks import save_pictures
 from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.ops.bicubic import imresize
+from tests.networks import save_pictures
 
 
 def _save_hr_and_lr(folder):

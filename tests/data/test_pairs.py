@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ignn_jax.data.batches import train_batches
 from ignn_jax.data.pairs import Pair, PairSet, drop_equal, drop_small, hold_out
-from ignn_jax.data.pipeline import train_batches
-from ignn_jax.data.training import load_set, load_train_and_validation
+from ignn_jax.data.sets import load_set, load_train_and_validation
 from ignn_jax.errors import InputError
 
 

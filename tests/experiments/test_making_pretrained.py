@@ -8,16 +8,16 @@ import jax
 import numpy as np
 import psutil
 import pytest
-from networks import REPOSITORY, finish, run, save_pictures, start
 from PIL import Image
-from training import TINY, metrics
 
+from ignn_jax.evaluation.metrics import psnr
 from ignn_jax.inference.upscalers import bicubic_upscaler
-from ignn_jax.metrics import psnr
 from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.weights import load_weights
-from ignn_jax.weights_file import read_weights
+from ignn_jax.weights.file import read_weights
+from ignn_jax.weights.network import load_weights
+from tests.networks import REPOSITORY, finish, run, save_pictures, start
+from tests.runs import TINY, metrics
 
 NETWORKS = ("edsr", "ignn_backbone", "ignn_rgb", "ignn_vgg19", "edsr_longer")
 SETS = {"Small": 2, "Smaller": 1}

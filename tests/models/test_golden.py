@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ignn_jax.convert import ignn_from_torch
 from ignn_jax.models.aggregation import adapt, neighbor_map
 from ignn_jax.models.ignn import downsample
 from ignn_jax.ops.patches import spread
+from ignn_jax.weights.torch import ignn_from_torch
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 GRAPH_SCALES = {2: 2, 3: 3, 4: 2}

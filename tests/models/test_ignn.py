@@ -13,7 +13,7 @@ import pytest
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.factory import create_model, model_settings
-from ignn_jax.train import take_backbone
+from ignn_jax.training.loop import take_backbone
 
 GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=2)
 SMALL = dict(features=8, num_blocks=2, residual_scale=1.0)
@@ -169,7 +169,7 @@ def test_same_scale_neighbors_are_other_patches():
 
 
 def test_non_local_block_attends_as_its_formula(monkeypatch):
-    from ignn_jax.models import baselines
+    from ignn_jax.models import non_local as baselines
 
     monkeypatch.setattr(baselines, "BLOCK", 7)  # blocks that do not divide the image
     block = baselines.NonLocalBlock(8, jnp.float32)

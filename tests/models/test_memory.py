@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from ignn_jax.models import IGNN, GraphConfig
-from ignn_jax.ops.knn import nearest_patches
+from ignn_jax.ops.search import nearest_patches
 
 pytestmark = pytest.mark.usefixtures("optimized")
 

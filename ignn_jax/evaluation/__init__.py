@@ -1,0 +1,1 @@
+"""Evaluation: metrics, benchmarks, published scores and reports."""

@@ -1,0 +1,60 @@
+"""What the paper's Table 1 compares: published scores, from `published.toml`."""
+
+import functools
+import importlib.resources
+import re
+import tomllib
+from typing import Any
+
+from ignn_jax.evaluation.scores import Score
+
+# What the paper calls its own network, without and with self-ensemble.
+OURS = ("IGNN", "IGNN+")
+
+# For every table that shows these numbers.
+NOTE = (
+    "Published scores are quoted from the sources that ignn_jax/evaluation/published.toml names "
+    "for each row; IGNN+ and some cells are missing, for no source of them was seen or "
+    "the sources contradict each other."
+)
+
+_ALIASES = {"b100": "BSD100", "bsds100": "BSD100"}
+
+
+def published_set(name: str, images: int) -> str | None:
+    """What the papers call a set, if it is one of theirs.
+
+    Args:
+      name: of the set's folder; case and punctuation do not matter.
+      images: how many it holds: with another number than theirs the scores do not
+        compare.
+    """
+    plain = re.sub(r"[\W_]", "", name.lower())
+    for known, count in _table()["sets"].items():
+        if _ALIASES.get(plain, plain).lower() == known.lower() and count == images:
+            return known
+    return None
+
+
+def published_scores(name: str, images: int, *, scale: int) -> dict[str, Score]:
+    """The published scores on a set, by method, the paper's own network last.
+
+    Args:
+      name, images: as of `published_set`.
+      scale: of the super-resolution.
+
+    Returns:
+      Empty if the set is none of the papers'.
+    """
+    known = published_set(name, images)
+    return {
+        method: Score(*rows[f"x{scale}"][known])
+        for method, rows in _table()["methods"].items()
+        if known in rows.get(f"x{scale}", {})
+    }
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    resource = importlib.resources.files("ignn_jax.evaluation") / "published.toml"
+    return tomllib.loads(resource.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""The graph looked into: neighbors of a patch, and statistics of all."""

@@ -1,0 +1,244 @@
+"""`ignn-jax explain`: a picture, like the paper's Figure 1, of a patch's neighbors."""
+
+import io
+import os
+import pathlib
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from ignn_jax.data.images import read_rgb
+from ignn_jax.errors import InputError
+from ignn_jax.files import check_output, write_bytes
+from ignn_jax.inference.layout import SPOILT
+from ignn_jax.inspection.neighbors import Box, Explanation, explain
+from ignn_jax.inspection.statistics import graph_scale
+from ignn_jax.weights.network import load_weights
+
+
+def explain_file(
+    path: pathlib.Path,
+    at: tuple[int, int],
+    weights: str | os.PathLike,
+    output: pathlib.Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Explains a patch of an image file: the picture into a PNG, in words to stdout.
+
+    Args:
+      path: the image.
+      at: x and y of a pixel, from 0.
+      weights: as `load_weights` takes them.
+      output: the PNG; None for one beside the image, `photo_explained_X_Y.png`.
+      overwrite: replace the PNG if it exists.
+
+    Raises:
+      InputError: the image or the weights cannot be read, the network has no graph, the
+        pixel is outside the image, or the output is no PNG, exists or cannot be
+        written.
+    """
+    x, y = at
+    output = output or path.with_name(f"{path.stem}_explained_{x}_{y}.png")
+    if output.suffix.lower() != ".png":
+        raise InputError(f"-o {output}: give a name that ends in .png")
+    check_output(output, option="-o")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists already; name another, or add --overwrite")
+    image = read_rgb(path)
+    height, width, _ = image.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"--at {x},{y}: outside {path}; give a pixel from 0,0 to "
+            f"{width - 1},{height - 1}"
+        )
+    model, variables, _ = load_weights(weights)
+    if graph_scale(model) is None:
+        raise InputError(
+            f"{weights}: this network has no graph of patches to explain; give an IGNN "
+            "of graph.kind cross_scale or same_scale"
+        )
+    explanation = explain(model, variables, image, at)
+    (top, left, side, _), graph = explanation.query, model.graph
+    name = os.fsencode(path.name).decode(errors="replace")  # whatever its encoding
+    title = (
+        f"{name} ({width} x {height}): the patch nearest to {x},{y} is "
+        f"{side} x {side} pixels from {left},{top} on\n"
+        f"IGNN x{model.scale}, {model.features} features, embedding {graph.embedding}, "
+        f"k = {graph.neighbors}, window {graph.window or 'the whole image'}, "
+        f"patches every {graph.patch_stride} pixels"
+    )
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the name
+        draw(explanation, title).savefig(picture)
+    write_bytes(output, picture.getvalue())
+    print(title, _table(explanation), output, sep="\n")
+
+
+def _table(explanation):
+    """The neighbors in words, a line for each."""
+    lines = ["neighbor  distance  weight  HR patch"]
+    for k, box in enumerate(explanation.neighbors):
+        place = box.times(explanation.scale)
+        lines.append(
+            f"{k + 1:<10}{explanation.distances[k]:<10.3g}"
+            f"{explanation.weights[k]:<8.3f}{place.left},{place.top}"
+        )
+    return "\n".join(lines)
+
+
+_DPI = 120
+_LEGEND = (
+    "white: the query patch; dashed: the searched window; gray: beyond the image\n"
+    "distance in the embedding; weight: the mean over the query patch"
+)
+
+
+class _Layer(NamedTuple):
+    """The image, or the downsampled image, with the neighbors' patches in it.
+
+    start: the row and column at which `image` begins.
+    factor: how much larger it is than the downsampled one.
+    view: what to show of it.
+    """
+
+    name: str
+    image: np.ndarray
+    start: tuple[int, int]
+    factor: int
+    view: Box
+    neighbors: list[Box]
+
+    @property
+    def area(self) -> Box:
+        return Box(*self.start, *self.image.shape[:2])
+
+
+def draw(explanation: Explanation, title: str) -> Figure:
+    """The image and the downsampled one around the search; below, patch by patch."""
+    layers = _layers(explanation)
+    count = len(explanation.neighbors)
+    widths = [layer.view.width for layer in layers]  # so that pixels are equally large
+
+    # In inches.
+    width = max(12, 1.6 * (count + 1))
+    tallest = max(layer.view.height for layer in layers)
+    top = min((width - 1) * tallest / sum(widths), width) + 0.5
+    bottom = (min(width / (count + 1), 2) + 0.3) * len(layers) + 0.4
+    figure = Figure((width, top + bottom + 1), dpi=_DPI, layout="constrained")
+    figure.suptitle(f"{title}\n{_LEGEND}", parse_math=False)
+    above, below = figure.subfigures(2, height_ratios=(top, bottom))
+    overviews = above.subplots(1, len(layers), width_ratios=widths, squeeze=False)[0]
+    _draw_overviews(overviews, explanation, layers)
+    panels = below.subplots(len(layers), count + 1, squeeze=False)
+    _draw_patches(panels, explanation, layers)
+    return figure
+
+
+def _layers(explanation):
+    lr, small, start, scale, query, window, neighbors, *_ = explanation
+    # `small` reaches as far. Windows off center (x3, "reference") can miss the query.
+    around = window.grown(SPOILT)
+    view = around.times(scale).hull(query).within(Box(0, 0, *lr.shape[:2]))
+    places = [box.times(scale) for box in neighbors]
+    layers = [_Layer("the image", lr, (0, 0), scale, view, places)]
+    if scale > 1:
+        view = around.within(Box(*start, *small.shape[:2]))
+        name = f"downsampled by {scale}"
+        layers.append(_Layer(name, small, start, 1, view, neighbors))
+    return layers
+
+
+def _draw_overviews(overviews, explanation, layers):
+    query, window = explanation.query, explanation.window
+    for axes, layer in zip(overviews, layers, strict=True):
+        axes.set_title(layer.name)
+        axes.set_anchor("N")
+        _show(axes, layer, layer.view)
+        _outline(axes, window.times(layer.factor), "white", linestyle="--")
+        center = [n * layer.factor / explanation.scale for n in _center(query)]
+        for k, box in enumerate(layer.neighbors):
+            _outline(axes, box, f"C{k}")
+            _number(axes, box, k, center)
+    _outline(overviews[0], query, "white")
+
+
+def _draw_patches(panels, explanation, layers):
+    """The query, and a column for each neighbor, its HR patch below."""
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[], facecolor="lightgray")
+    for axes in panels[1:, 0]:
+        axes.set_axis_off()
+    panels[0, 0].set_title("query")
+    _enlarge(panels[0, 0], layers[0], explanation.query, "white")
+    for row, layer in zip(panels, reversed(layers), strict=True):
+        row[1].set_ylabel(layer.name)
+        for k, box in enumerate(layer.neighbors):
+            _enlarge(row[k + 1], layer, box, f"C{k}")
+    for k, axes in enumerate(panels[0, 1:]):
+        distance, weight = explanation.distances[k], explanation.weights[k]
+        axes.set_title(f"{k + 1}\ndistance {distance:.3g}\nweight {weight:.3f}")
+
+
+def _enlarge(axes, layer, box, color):
+    """A patch and as much around it."""
+    _show(axes, layer, box.grown(box.height))
+    _outline(axes, box, color)
+    axes.set_xlabel(f"({box.left}, {box.top})")
+
+
+def _show(axes, layer, view):
+    shown = view.within(layer.area)
+    pixels = shown.of(layer.image, layer.start)
+    axes.imshow(pixels, extent=_extent(shown), interpolation="nearest")
+    left, right, bottom, top = _extent(view)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def _extent(box):
+    """Left, right, bottom and top; whole numbers are the centers of pixels."""
+    left, top = box.left - 0.5, box.top - 0.5
+    return left, left + box.width, top + box.height, top
+
+
+def _center(box):
+    left, right, bottom, top = _extent(box)
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def _outline(axes, box, color, linestyle="-"):
+    left, _, _, top = _extent(box)
+    rectangle = Rectangle(
+        (left, top),
+        box.width,
+        box.height,
+        fill=False,
+        edgecolor=color,
+        linewidth=1.5,
+        linestyle=linestyle,
+        path_effects=[withStroke(linewidth=3, foreground="black")],
+    )
+    axes.add_patch(rectangle)
+
+
+def _number(axes, box, k, center):
+    """Beside a patch, away from the query's center, where others are in the way."""
+    x, y = _center(box)
+    away = np.array([x - center[0], center[1] - y])
+    away *= 18 / max(np.hypot(*away), 1)  # points
+    axes.annotate(
+        k + 1,
+        (x, y),
+        away,
+        textcoords="offset points",
+        color=f"C{k}",
+        ha="center",
+        va="center",
+        weight="bold",
+        path_effects=[withStroke(linewidth=3, foreground="black")],
+    )

@@ -1,0 +1,1 @@
+"""Pictures: what people's files hold, read, upscaled and written."""

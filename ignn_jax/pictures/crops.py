@@ -1,0 +1,150 @@
+"""Pictures of what a network gains: crops of its output beside bicubic's.
+
+Images are uint8 [H, W, 3].
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image, ImageDraw, ImageFont
+
+from ignn_jax.evaluation.scores import score
+
+# Pixels of a crop, and how much it is magnified.
+_SIDE, _ZOOM = 96, 3
+_MARGIN, _CAPTION = 8, 24
+
+# Of a picture that has no original: so many crops, on a grid of so many pixels.
+_CROPS, _CELL = 3, 16
+
+
+class Row(NamedTuple):
+    """One image, in all its forms."""
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+    bicubic: np.ndarray
+    sr: np.ndarray | None = None
+
+
+def side_by_side(rows: Sequence[Row], *, label: str, scale: int) -> Image.Image:
+    """Crops of each image where the network gains most over bicubic.
+
+    Args:
+      rows: one or more images.
+      label: what to call the network.
+      scale: of the network.
+    """
+    panels = []
+    for row in rows:
+        where = largest_gain(row.sr, row.bicubic, row.hr, side=_SIDE)
+        captions = (
+            f"bicubic: {score(row.bicubic, row.hr, scale=scale)}",
+            f"{label}: {score(row.sr, row.hr, scale=scale)}",
+            row.name,
+        )
+        crops = (image[where] for image in (row.bicubic, row.sr, row.hr))
+        panels.append(list(zip(captions, crops, strict=True)))
+    return _sheet(panels)
+
+
+def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.Image:
+    """Crops where the two differ most, of an image that has no original.
+
+    Args:
+      sr: what the network made of it.
+      bicubic: of the same size.
+      label: what to call the network.
+    """
+    places = list(largest_differences(sr, bicubic, side=_SIDE, count=_CROPS))
+    return _sheet(
+        [
+            [(f"{name} at {x.start},{y.start}", image[y, x]) for y, x in places]
+            for name, image in (("bicubic", bicubic), (label, sr))
+        ]
+    )
+
+
+def _sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Image.Image:
+    """Crops in rows, magnified, their captions above them."""
+    side = _SIDE * _ZOOM
+    step = side + _CAPTION + _MARGIN
+    size = (len(rows[0]) * (side + _MARGIN) + _MARGIN, len(rows) * step + _MARGIN)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(14)
+    for n, row in enumerate(rows):
+        for m, (caption, crop) in enumerate(row):
+            left, top = _MARGIN + m * (side + _MARGIN), _MARGIN + n * step
+            draw.text((left, top), caption, fill="black", font=font)
+            image = Image.fromarray(crop)
+            image = image.resize(
+                (image.width * _ZOOM, image.height * _ZOOM), Image.Resampling.NEAREST
+            )
+            sheet.paste(image, (left, top + _CAPTION))
+    return sheet
+
+
+def largest_differences(
+    a: np.ndarray, b: np.ndarray, *, side: int, count: int
+) -> Iterator[tuple[slice, slice]]:
+    """The squares where two images differ most, the first most; none overlap.
+
+    In blocks of rows and on a grid: of large pictures, copies would fill the memory.
+
+    Args:
+      a, b: of one size.
+      side: of the squares, cut to the image; a multiple of 16.
+      count: how many, at most; one there always is.
+    """
+    height, width, _ = a.shape
+    columns = np.arange(0, width, _CELL)
+    grid = np.stack(
+        [
+            np.add.reduceat(
+                np.square(a[rows].astype(np.int64) - b[rows]).sum(axis=(0, 2)), columns
+            )
+            for rows in (slice(n, n + _CELL) for n in range(0, height, _CELL))
+        ]
+    )
+    cells = side // _CELL
+    window = tuple(min(cells, n) for n in grid.shape)
+    sums = sliding_window_view(grid, window).sum(axis=(2, 3))
+    for n in range(count):
+        row, column = (int(n) for n in np.unravel_index(sums.argmax(), sums.shape))
+        if n > 0 and sums[row, column] <= 0:
+            return
+        top = max(min(row * _CELL, height - side), 0)
+        left = max(min(column * _CELL, width - side), 0)
+        yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
+        # Squares at the far edges are moved inwards by less than a cell.
+        reach = cells + 1
+        sums[
+            max(row - cells, 0) : row + reach, max(column - cells, 0) : column + reach
+        ] = -1
+
+
+def largest_gain(
+    better: np.ndarray, worse: np.ndarray, hr: np.ndarray, *, side: int
+) -> tuple[slice, slice]:
+    """The square of the image where `better` improves most on `worse`.
+
+    Args:
+      better, worse, hr: the image in three forms.
+      side: of the square, cut to the image.
+    """
+    better, worse, hr = (image.astype(np.float64) for image in (better, worse, hr))
+    gain = ((worse - hr) ** 2 - (better - hr) ** 2).sum(axis=2)
+    rows, columns = (min(side, n) for n in gain.shape)
+    total = np.pad(gain.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = (
+        total[rows:, columns:]
+        - total[:-rows, columns:]
+        - total[rows:, :-columns]
+        + total[:-rows, :-columns]
+    )
+    top, left = (int(n) for n in np.unravel_index(sums.argmax(), sums.shape))
+    return slice(top, top + rows), slice(left, left + columns)

@@ -1,0 +1,204 @@
+"""What is kept of a training run: `metrics.jsonl`, and TensorBoard's event files.
+
+`metrics.jsonl` has a JSON object a line, of two sorts:
+
+    {"step", "loss", "learning_rate", "steps_per_second", "data_wait", "skipped"}
+    {"step", "psnr", "ssim"}
+
+of training (see `progress.py`) and of its evaluations. TensorBoard has them too, and
+crops of validation images and the graph's statistics beside them.
+"""
+
+import contextlib
+import json
+import math
+import pathlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+from tqdm import tqdm
+
+from ignn_jax.errors import InputError
+from ignn_jax.evaluation.scores import Score
+from ignn_jax.files import write_text
+from ignn_jax.inspection.statistics import GraphStatistics
+from ignn_jax.pictures.crops import Row, largest_gain
+
+FILENAME = "metrics.jsonl"
+
+# Validation images that TensorBoard shows a crop of, and the crop's side.
+_CROPS, _SIDE = 4, 96
+
+
+class Log:
+    """A run's record, kept in its workdir; a context.
+
+    It is written as it comes, so that a killed run loses none of it. The run that goes
+    on from step `start` drops what is later, since that will come again.
+    """
+
+    def __init__(self, workdir: pathlib.Path, start: int, *, write: bool = True):
+        """Opens it.
+
+        Args:
+          workdir: a folder that exists.
+          start: the step that the run goes on from.
+          write: or only read what is there: of several processes, one writes.
+
+        Raises:
+          InputError: it cannot be written, or `metrics.jsonl` is damaged.
+        """
+        path = workdir / FILENAME
+        rows = read_rows(path) if path.exists() else []
+        self._rows = [row for row in rows if row["step"] <= start]
+        self._file = self._events = None
+        if not write:
+            return
+        write_text(path, "".join(map(_to_line, self._rows)))
+        board = workdir / "tensorboard"
+        with _writing(workdir):
+            board.mkdir(exist_ok=True)
+            # Not SummaryWriter: what its queue holds is lost in a killed run, and on a
+            # full disk it blocks for ever. The suffix keeps apart two of one second.
+            self._events = EventsWriter(str(board / "events"), f".{start}")
+            self._events.write_event(
+                Event(
+                    wall_time=time.time(),
+                    step=start + 1,  # TensorBoard drops this step and later ones
+                    session_log=SessionLog(status=SessionLog.START),
+                )
+            )
+            self._file = path.open("a", encoding="utf-8")
+        self._workdir = workdir
+
+    @property
+    def evaluations(self) -> list[dict[str, float]]:
+        """The rows of the evaluations so far, in order of their steps."""
+        return [row for row in self._rows if "psnr" in row]
+
+    @property
+    def last_evaluation(self) -> int | None:
+        """The step of the last evaluation; None before the first."""
+        return self.evaluations[-1]["step"] if self.evaluations else None
+
+    @property
+    def best_psnr(self) -> float | None:
+        """Of all evaluations; None before the first."""
+        values = [row["psnr"] for row in self.evaluations]
+        return max((x for x in values if x is not None), default=None)
+
+    def training(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds a row of training, as `Progress.take` returns it."""
+        self._add("train", {"step": step, **metrics})
+
+    def evaluation(self, step: int, score: Score) -> None:
+        """Adds a row of an evaluation, and prints it; a step has one row."""
+        if self._file:
+            tqdm.write(f"step {step}: {score}")
+        if all(row["step"] != step for row in self.evaluations):
+            self._add("validation", {"step": step, **score._asdict()})
+
+    def crops(self, step: int, rows: Sequence[Row]) -> None:
+        """Shows, of the first images, bicubic, SR and HR where bicubic errs most."""
+        summaries = []
+        for row in rows[:_CROPS]:
+            where = largest_gain(row.hr, row.bicubic, row.hr, side=_SIDE)
+            crops = [image[where] for image in (row.bicubic, row.sr, row.hr)]
+            strip = np.concatenate(crops, axis=1)
+            name = f"crops/{row.name}"
+            summaries.append(summary.image(name, strip, dataformats="HWC"))
+        self._show(step, summaries)
+
+    def graph(self, step: int, statistics: GraphStatistics) -> None:
+        """Shows how far neighbors lie and how their weights spread."""
+        summaries = [
+            summary.scalar(f"graph/{name}", value)
+            for name, value in statistics.summary().items()
+        ]
+        for name, values in statistics._asdict().items():
+            values = values[np.isfinite(values)]
+            if values.size:
+                summaries.append(summary.histogram(f"graph/{name}", values, bins=50))
+        self._show(step, summaries)
+
+    def _add(self, group: str, row: dict[str, float]) -> None:
+        self._rows.append(row)
+        if not self._file:
+            return
+        with _writing(self._workdir):
+            self._file.write(_to_line(row))
+            self._file.flush()
+        summaries = [
+            summary.scalar(f"{group}/{name}", value)
+            for name, value in row.items()
+            if name != "step"
+        ]
+        self._show(row["step"], summaries)
+
+    def _show(self, step: int, summaries: Sequence[Summary]) -> None:
+        if not self._events:
+            return
+        together = Summary(value=[value for s in summaries for value in s.value])
+        event = Event(wall_time=time.time(), step=step, summary=together)
+        with _writing(self._workdir):
+            self._events.write_event(event)
+            self._events.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._file:
+            for file in (self._file, self._events):
+                with contextlib.suppress(OSError):  # which the last flush has told of
+                    file.close()
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The rows of a `metrics.jsonl`, less a last one that was only half written.
+
+    Raises:
+      InputError: it cannot be read, or another line is no row.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            row["step"] + 0
+        except (ValueError, TypeError, KeyError) as error:
+            if not line.endswith("\n"):  # the run was killed while it wrote it
+                break
+            raise InputError(
+                f"{path}: line {number} is no row of metrics; delete it"
+            ) from error
+        rows.append(row)
+    return rows
+
+
+def _to_line(row: Mapping[str, float | None]) -> str:
+    """JSON, which has no NaN and no infinity: null."""
+    plain = {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in row.items()
+    }
+    return json.dumps(plain, allow_nan=False) + "\n"
+
+
+@contextlib.contextmanager
+def _writing(workdir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{workdir}: the log cannot be written: {error.strerror}"
+        ) from error

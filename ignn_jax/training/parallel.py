@@ -1,0 +1,162 @@
+"""Data parallelism: the one place that knows how work is spread over devices.
+
+`jax.pmap` over all devices, the state replicated, the global batch split between them.
+Of several processes, each feeds its own devices with its own share of the batch.
+"""
+
+import importlib.util
+import os
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import flax.jax_utils
+import jax
+import numpy as np
+
+from ignn_jax.devices import planned_memory
+from ignn_jax.errors import InputError
+
+AXIS = "batch"
+
+
+def initialize(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> None:
+    """Joins the processes of a run, before any device is used.
+
+    SLURM and Cloud TPUs tell by themselves which processes there are; elsewhere the
+    arguments do. One process alone need not be joined.
+
+    Args:
+      coordinator: HOST:PORT of process 0.
+      num_processes: how many there are.
+      process_id: which this is, from 0.
+
+    Raises:
+      InputError: some of the arguments are missing, out of range, or the processes do
+        not find each other.
+    """
+    given = (coordinator, num_processes, process_id)
+    if any(argument is not None for argument in given):
+        if any(argument is None for argument in given):
+            raise InputError(
+                "--coordinator, --num_processes and --process_id go together"
+            )
+        if not 0 <= process_id < num_processes:
+            raise InputError(
+                f"--process_id={process_id}: give a number from 0 to "
+                f"--num_processes - 1 = {num_processes - 1}"
+            )
+    # Not SLURM_NTASKS, which is also set where a script is run without srun.
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == 1 and not _on_tpu():
+        return
+    try:
+        jax.distributed.initialize(*given)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"the processes did not find each other: {reason}") from error
+
+
+def _on_tpu() -> bool:
+    devices = (pathlib.Path("/dev/accel0"), pathlib.Path("/dev/vfio/0"))
+    has_library = importlib.util.find_spec("libtpu") is not None
+    return has_library and any(device.exists() for device in devices)
+
+
+def parallelize(step: Callable) -> Callable:
+    """`step(state, batch) -> (state, metrics)` for one device, for all of them.
+
+    Inside, `average` averages over the devices. The state is donated.
+    """
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+
+
+class Cost(NamedTuple):
+    """What a compiled step costs, as XLA counts it.
+
+    flops: over all devices.
+    memory: bytes on each device.
+    compilation: seconds that it took.
+    """
+
+    flops: float
+    memory: int
+    compilation: float
+
+
+def compile_step(step: Callable, state: Any, batch: Any) -> tuple[Callable, Cost]:
+    """`parallelize`, compiled for arguments of these shapes; and the cost of a step."""
+    begin = time.monotonic()
+    step = parallelize(step)
+    # To be called, it finds the same program; `compiled` wants arrays of all processes.
+    compiled = step.lower(state, batch).compile()
+    flops = compiled.cost_analysis()["flops"] * jax.device_count()
+    return step, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
+
+
+def must_wait() -> bool:
+    """Whether each step has to be waited for before the next one is begun.
+
+    CPU devices that run ahead of one another deadlock in their collectives.
+    """
+    return jax.default_backend() == "cpu" and jax.device_count() > 1
+
+
+def average(tree: Any) -> Any:
+    """The mean over all devices; of gradients, never of the loss to differentiate."""
+    return jax.lax.pmean(tree, AXIS)
+
+
+def replicate(state: Any) -> Any:
+    """The state on every local device."""
+    # Under another axis name the second step, which gets the first one's output, would
+    # be compiled anew.
+    return flax.jax_utils.replicate(state, axis_name=AXIS)
+
+
+def unreplicate(state: Any) -> Any:
+    """The first device's copy, as NumPy arrays."""
+    # Through the shard: indexing the replicated array would copy all of it first.
+    return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], state)
+
+
+def split(batch: Any) -> Any:
+    """[B, ...] to [devices, B / devices, ...] for each array."""
+    devices = jax.local_device_count()
+    return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
+
+
+def prefetch(batches: Iterator[Any]) -> Iterator[Any]:
+    """Splits batches and sends them to the devices, one ahead of the step."""
+    return flax.jax_utils.prefetch_to_device(
+        map(split, batches), size=2, axis_name=AXIS
+    )
+
+
+def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
+    """Refuses a global batch that the devices cannot share evenly.
+
+    Args:
+      batch_size: over all devices.
+      accumulate: parts that each device takes its share in.
+
+    Raises:
+      InputError: naming the nearest sizes that they can.
+    """
+    if accumulate < 1:
+        raise InputError(f"train.accumulate={accumulate}: give at least 1")
+    shares = jax.device_count() * accumulate
+    if batch_size < 1 or batch_size % shares:
+        below = max(batch_size // shares, 0) * shares
+        nearest = " or ".join(str(n) for n in (below, below + shares) if n)
+        between = f"{jax.device_count()} devices"
+        if accumulate > 1:
+            between += f" x {accumulate} parts (train.accumulate)"
+        raise InputError(
+            f"train.batch_size={batch_size} does not divide between {between}; "
+            f"give {nearest}"
+        )

@@ -1,0 +1,98 @@
+"""Curves of training runs: `ignn-jax plot RUN... -o curves.png`."""
+
+import collections
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from ignn_jax.errors import InputError
+from ignn_jax.files import write_bytes
+from ignn_jax.training.log import FILENAME, read_rows
+
+
+def plot(runs: Sequence[pathlib.Path], output: pathlib.Path) -> None:
+    """Draws the curves of workdirs into a PNG.
+
+    Raises:
+      InputError: a folder is no workdir, nothing is logged in it yet, or the output is
+        no PNG or cannot be written.
+    """
+    if output.suffix.lower() != ".png":
+        raise InputError(f"-o {output}: give a name that ends in .png")
+    picture = io.BytesIO()
+    draw({name: _read(run) for name, run in _name(runs).items()}).savefig(picture)
+    write_bytes(output, picture.getvalue())
+
+
+def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Loss (smoothed, over the raw one), PSNR and learning rate over the steps.
+
+    Args:
+      runs: rows of `metrics.jsonl` by the run's name.
+    """
+    figure = Figure(figsize=(9, 10), dpi=120, layout="constrained")
+    panels = figure.subplots(3, sharex=True, height_ratios=(3, 3, 1))
+    loss, psnr, rate = panels
+    curves = []
+    for n, rows in enumerate(runs.values()):
+        style = {"color": f"C{n}", "linestyle": ("-", "--", ":", "-.")[n // 10 % 4]}
+        steps, losses = _column(rows, "loss")
+        loss.plot(steps, losses, color=f"C{n}", alpha=0.25, linewidth=0.8)
+        curves += loss.plot(steps, smooth(losses), **style)
+        psnr.plot(*_column(rows, "psnr"), marker=".", **style)
+        rate.plot(*_column(rows, "learning_rate"), **style)
+    labels = ("training loss (L1)", "validation PSNR (dB)", "learning rate")
+    for panel, label in zip(panels, labels, strict=True):
+        panel.set_ylabel(label)
+        panel.grid(alpha=0.3)
+    rate.set_xlabel("step")
+    # Names are no mathematics.
+    names = [name.replace("$", r"\$") for name in runs]
+    loss.set_yscale("log")  # it falls from tens to a few
+    loss.yaxis.set_major_formatter(LogFormatter())  # 10, not a power of it
+    loss.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+    loss.grid(alpha=0.3, which="minor")
+    figure.legend(curves, names, loc="outside upper center", ncols=2)
+    return figure
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """The mean over a thirtieth of the curve around each of its values."""
+    window = np.ones(2 * (len(values) // 60) + 1)
+    if len(window) == 1:
+        return values
+    counts = np.convolve(np.ones_like(values), window, "same")
+    return np.convolve(values, window, "same") / counts
+
+
+def _column(rows, key):
+    """Steps and values of the rows that have one."""
+    pairs = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+    return np.array(pairs, float).reshape(-1, 2).T
+
+
+def _read(run):
+    path = run / FILENAME
+    if not path.is_file():
+        raise InputError(
+            f"{run}: no {FILENAME} in it; give the --workdir of a training run"
+        )
+    rows = read_rows(path)
+    if not rows:
+        raise InputError(f"{path}: nothing is logged yet; wait for the first steps")
+    return rows
+
+
+def _name(runs):
+    """Folders by name, by path where they share it."""
+    paths = {run.resolve(): run for run in runs}
+    count = collections.Counter(path.name for path in paths)
+    return {
+        path.name if count[path.name] == 1 else str(run): run
+        for path, run in paths.items()
+    }

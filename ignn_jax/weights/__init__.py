@@ -1,0 +1,1 @@
+"""Weights: files of our own, of others, and those that come with the package."""

@@ -1,0 +1,144 @@
+"""The benchmarks, tiny: that they run, and that their numbers are what they say."""
+
+import argparse
+import json
+import statistics
+
+import numpy as np
+import pytest
+
+from benchmarks import stages
+from benchmarks.common import SIZES, Program, make_image, make_network, time_in_turn
+from benchmarks.multiply_adds import multiply_adds
+from ignn_jax.models import EDSR, IGNN, GraphConfig
+from tests.networks import random_variables, run
+
+TINY = argparse.Namespace(size="tiny", dtype="float32", embedding="rgb", side=32)
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory):
+    """Runs a benchmark in a process of its own; returns what it printed, and its JSON.
+
+    What one has compiled the next ones find.
+    """
+    folder = tmp_path_factory.mktemp("benchmarks")
+
+    def measure(name, *options):
+        path = folder / f"{name}.json"
+        done = run(
+            *("-m", f"benchmarks.{name}", "--repeats", 3, "--json", path, *options),
+            JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
+            JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+            JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+        )
+        assert done.returncode == 0, done.stderr
+        result = json.loads(path.read_text())
+        assert result["machine"]["jax"] in done.stdout
+        return done.stdout, list(result["tables"].values())
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("inference", "--side"),
+        pytest.param("training", "--patch", marks=pytest.mark.slow),
+    ],
+)
+def test_ignn_beside_edsr(measure, name, side):
+    printed, (rows,) = measure(name, "--size", "tiny", "--embedding", "rgb", side, 16)
+    ignn, edsr = rows[:2]
+    assert (ignn["network"], edsr["network"]) == ("ignn", "edsr")
+    assert ignn["s"] == statistics.median(ignn["times"])
+    assert ignn["of edsr"] == pytest.approx(ignn["s"] / edsr["s"])
+    assert ignn["GFLOP by hand"] > edsr["GFLOP by hand"]
+    assert 0 < edsr["memory planned, GB"] < ignn["memory planned, GB"]
+    # A process with JAX in it.
+    assert 0.1 < edsr["memory, GB"] < 4
+    assert "| ignn | " in printed
+
+
+def test_growth(measure):
+    _, (sides, neighbors) = measure(
+        *("growth", "--size", "tiny", "--embedding", "rgb"),
+        *("--sides", "16,32", "--neighbors", "1,2"),
+    )
+    assert [row["side"] for row in sides] == [16, 32]
+    assert [row["k"] for row in neighbors] == [1, 2]
+    small, large = sides
+    assert large["memory planned, GB"] > 2 * small["memory planned, GB"]
+    assert small["us a pixel"] == pytest.approx(1e6 * small["s"] / 16**2)
+
+
+def test_upscale(measure):
+    _, (rows,) = measure(
+        *("upscale", "--size", "tiny", "--embedding", "rgb"),
+        *("--width", 40, "--height", 24, "--tile", 16),
+    )
+    assert [row["network"] for row in rows] == ["ignn", "edsr"]
+    assert rows[1]["of edsr"] == 1
+
+
+def test_topk(measure):
+    _, (rows,) = measure("topk", "--tiles", 1, "--window", 6, "--neighbors", 3)
+    found = {row[""]: row["found"] for row in rows}
+    assert found["top_k"] == found["successive_minima"] == 1
+    assert found["approximate"] > 0.5
+
+
+def test_pipeline(measure):
+    printed, (rows,) = measure("pipeline", "--data", "photos", "--seconds", 0.1)
+    assert all(row["median"] > 0 for row in rows)
+    assert "plain NumPy" in printed
+
+
+@pytest.mark.slow
+def test_compile(measure):
+    _, (rows,) = measure("compile", "--size", "tiny", "--side", 24, "--repeats", 1)
+    warm = [row for row in rows if row["start"] == "warm"]
+    assert len(warm) == 2
+    assert all(row["of without"] > 0 and row["cache, MB"] > 0 for row in warm)
+
+
+def test_stages_add_up():
+    programs = stages.make_programs(TINY)
+    flops = [program.flops for program in programs.values()]
+    assert flops == sorted(flops)
+    added = dict(zip(list(programs)[1:], np.diff(flops), strict=True))
+    parts = multiply_adds(make_network("ignn", TINY)[0], TINY.side)
+    # DEN's convolutions have some of their pixels beyond the image's border.
+    by_hand = 2 * parts["DEN"] * TINY.side**2
+    assert 0.9 * by_hand < added["DEN"] < 1.3 * by_hand
+
+
+@pytest.mark.parametrize(
+    ("size", "edsr", "ignn"), [("light", 1.37e6, 3.1e6), ("full", 40.7e6, 64.0e6)]
+)
+def test_multiply_adds_of_a_pixel_are_the_known_ones(size, edsr, ignn):
+    settings = {"scale": 2, **SIZES[size]}
+    graph = GraphConfig(embedding="vgg19")
+    for model, known in (
+        (EDSR(**settings), edsr),
+        (IGNN(**settings, graph=graph), ignn),
+    ):
+        count = sum(multiply_adds(model, 256).values())
+        assert count == pytest.approx(known, rel=0.01)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_multiply_adds_are_what_xla_counts(scale):
+    model = EDSR(scale=scale, features=8, num_blocks=2)
+    variables = random_variables(model)
+    program = Program(model.apply, variables, make_image(64, 64))
+    by_hand = 2 * sum(multiply_adds(model, 64).values()) * 64**2
+    assert program.flops == pytest.approx(by_hand, rel=0.05)
+
+
+def test_runs_take_turns():
+    order = []
+    runs = {name: lambda name=name: order.append(name) for name in "ab"}
+    times = time_in_turn(runs, 2)
+    assert "".join(order) == "ab" + "abab"  # the first round is not counted
+    assert [len(seconds) for seconds in times.values()] == [2, 2]

@@ -1,0 +1,359 @@
+"""`ignn-jax evaluate` on small files, end to end."""
+
+import csv
+import hashlib
+import itertools
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from ignn_jax.cli import main
+from ignn_jax.data.images import read_rgb
+from ignn_jax.evaluation import published, results
+from ignn_jax.evaluation.metrics import psnr, ssim
+from ignn_jax.evaluation.results import ImageResult, SetResult
+from ignn_jax.evaluation.scores import Score
+from ignn_jax.inference.ensemble import self_ensemble
+from ignn_jax.inference.tiles import TiledNetwork
+from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
+from ignn_jax.models import EDSR, IGNN, GraphConfig
+from ignn_jax.ops.bicubic import imresize, imresize_jnp
+from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+
+
+def save_network(folder, model):
+    """A workdir with a network's weights, drawn without tracing its forward pass."""
+    lr = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), lr)
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(
+        lambda x: rng.normal(0, 0.05, x.shape).astype(np.float32), shapes
+    )
+    save_weights(folder / FILENAME, model, variables, step=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    graph = GraphConfig(position=1, window=8, embedding="rgb")
+    model = IGNN(scale=2, features=8, num_blocks=2, graph=graph)
+    return save_network(tmp_path_factory.mktemp("ignn"), model)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two sets: one with its LR images, one without."""
+    for n, name in enumerate(("a", "b")):
+        hr = picture(seed=n)
+        save(tmp_path / "One" / "HR" / f"{name}.png", hr)
+        lr = imresize(hr, scale=1 / 2, padding="replicate")
+        save(tmp_path / "One" / "LR_bicubic" / "X2" / f"{name}x2.png", lr)
+        save(tmp_path / "Two" / f"{name}.png", hr)
+    return tmp_path
+
+
+def picture(height=32, width=32, seed=0):
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 4, width // 4, 3)).astype(np.uint8)
+    return imresize(coarse, size=(height, width))
+
+
+def save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def evaluate(*args):
+    return main(["evaluate", *map(str, args)])
+
+
+def mean_of(output, method=0):
+    """(PSNR, SSIM) as printed in the line of the means."""
+    line = next(x for x in output.splitlines() if x.startswith("mean"))
+    return re.findall(r"([\d.]+) dB / ([\d.]+)", line)[method]
+
+
+def assert_close(means, db, similarity):
+    assert float(means[0]) == pytest.approx(db, abs=0.0101)
+    assert float(means[1]) == pytest.approx(similarity, abs=1.01e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "db", "similarity"),
+    [
+        ("Set5", 2, 33.68, 0.9305),
+        ("Set5", 3, 30.40, 0.8690),
+        ("Set5", 4, 28.43, 0.8113),
+        ("Set14", 4, 26.09, 0.7050),
+    ],
+)
+def test_bicubic_has_its_known_scores(images, capsys, name, scale, db, similarity):
+    root = images / "benchmark"
+    args = ("--weights", "bicubic", "--scale", scale, "--data", root, "--sets", name)
+    assert evaluate(*args) == 0
+    output = capsys.readouterr().out
+    measured = [float(value) for value in mean_of(output)]
+    # The LR images given were padded by replication, those of the record by symmetry.
+    assert measured == [
+        pytest.approx(db, abs=0.011),
+        pytest.approx(similarity, abs=2e-4),
+    ]
+    assert "LR given" in output
+
+
+def test_made_lr_images_give_the_known_scores(images, tmp_path, capsys):
+    for n in range(1, 6):
+        name = f"img_{n:03}_SRF_2_HR.png"
+        source = images / "benchmark" / "Set5" / "image_SRF_2" / name
+        save(tmp_path / "Set5" / f"{n}.png", read_rgb(source))
+    args = ("--weights", "bicubic", "--scale", 2, "--data", tmp_path / "Set5")
+    assert evaluate(*args) == 0
+    output = capsys.readouterr().out
+    measured = [float(value) for value in mean_of(output)]
+    assert measured == [
+        pytest.approx(33.68, abs=0.005),
+        pytest.approx(0.9305, abs=1e-4),
+    ]
+    assert "LR made by MATLAB's bicubic" in output
+    # Bicubic less what the paper has for its own network: 38.24 and 0.9613.
+    assert re.search(
+        r"^IGNN +38.24 dB / 0.9613 +-4.56 dB / -0.03", output, re.MULTILINE
+    )
+
+
+def test_everything_is_written(root, workdir, tmp_path, capsys):
+    out = tmp_path / "out"
+    args = ("--weights", workdir, "--data", root, "--sets", "One,Two")
+    files = [
+        ("--json", tmp_path / "e.json"),
+        ("--csv", tmp_path / "e.csv"),
+        ("--report", tmp_path / "e.html"),
+        ("--save-images", out),
+    ]
+    assert evaluate(*args, *itertools.chain(*files)) == 0
+    output = capsys.readouterr().out
+    assert "One, x2" in output
+    assert "LR given" in output
+    assert "LR made" in output
+
+    content = json.loads((tmp_path / "e.json").read_text())
+    digest = hashlib.sha256((workdir / FILENAME).read_bytes()).hexdigest()
+    assert content["weights"]["sha256"] == digest
+    assert content["weights"]["header"]["step"] == 7
+    assert (content["scale"], content["tile"], content["ensemble"]) == (2, 0, False)
+    assert set(content["versions"]) >= {"ignn_jax", "jax", "numpy", "Python"}
+    assert any("border of 2 pixels" in line for line in content["protocol"])
+    assert [part["name"] for part in content["sets"]] == ["One", "Two"]
+
+    sr = read_rgb(out / "Two" / "a_x2.png")
+    hr = read_rgb(root / "Two" / "a.png")
+    [image, _] = content["sets"][1]["images"]
+    assert (image["name"], image["lr"]) == ("a", "made")
+    assert image["scores"]["IGNN"] == {
+        "psnr": psnr(sr, hr, border=2),
+        "ssim": ssim(sr, hr, border=2),
+    }
+
+    lines = (tmp_path / "e.csv").read_text().splitlines()
+    header = [line for line in lines if line.startswith("# ")]
+    assert f"# weights: {json.dumps(content['weights'])}" in header
+    rows = list(csv.DictReader(lines[len(header) :]))
+    assert len(rows) == 2 * (2 + 1) * 2
+    for row in rows:
+        part = content["sets"][["One", "Two"].index(row["set"])]
+        scores = {image["name"]: image["scores"] for image in part["images"]}
+        scores["mean"] = part["means"]
+        expected = scores[row["image"]][row["method"]]
+        assert float(row["psnr"]) == expected["psnr"]
+        assert float(row["ssim"]) == expected["ssim"]
+    assert "<html" in (tmp_path / "e.html").read_text()
+
+
+def test_a_truncated_file_fails_alone(root, tmp_path, capsys):
+    bad = root / "Two" / "b.png"
+    bad.write_bytes(bad.read_bytes()[:200])
+    save(root / "Two" / "c.png", picture(seed=3))
+    save(root / "Two" / "tiny.png", picture(12, 40))
+    (root / "One" / "LR_bicubic" / "X2" / "bx2.png").unlink()
+    args = ("--weights", "bicubic", "--scale", 2, "--data", root, "--sets", "One,Two")
+    files = ("--json", tmp_path / "e.json", "--report", tmp_path / "e.html")
+    assert evaluate(*args, *files) == 1
+    captured = capsys.readouterr()
+    errors = captured.err.splitlines()
+    assert "3 of 6 failed:" in errors
+    assert f"{root}/One/HR/b.png: its LR image is missing" in errors
+    assert any("Two/b.png: cannot be read" in line for line in errors)
+    assert any("Two/tiny.png" in line and "too few" in line for line in errors)
+    content = json.loads((tmp_path / "e.json").read_text())
+    names = [[i["name"] for i in part["images"]] for part in content["sets"]]
+    assert names == [["a"], ["a", "c"]]
+    assert [len(part["failures"]) for part in content["sets"]] == [1, 2]
+    assert "Two/b.png" in (tmp_path / "e.html").read_text()
+
+
+def test_a_set_in_which_all_fail(tmp_path, capsys):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.png").write_bytes(b"no image")
+    files = itertools.chain(
+        *((f"--{kind}", tmp_path / kind) for kind in ("json", "csv", "report"))
+    )
+    args = ("--weights", "bicubic", "--scale", 2, "--data", tmp_path / "set", *files)
+    assert evaluate(*args) == 1
+    assert "no image was scored" in capsys.readouterr().out
+    assert json.loads((tmp_path / "json").read_text())["sets"][0]["means"] == {}
+
+
+def test_identical_images_are_valid_json(tmp_path):
+    save(tmp_path / "set" / "flat.png", np.full((32, 32, 3), 90, np.uint8))
+    save(tmp_path / "set" / "b.png", picture())
+    files = ("--json", tmp_path / "e.json", "--report", tmp_path / "e.html")
+    args = ("--weights", "bicubic", "--scale", 2, "--data", tmp_path / "set", *files)
+    assert evaluate(*args) == 0
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    text = (tmp_path / "e.json").read_text()
+    content = json.loads(text, parse_constant=refuse)["sets"][0]
+    assert content["images"][1]["scores"]["bicubic"] == {"psnr": "inf", "ssim": 1.0}
+    assert content["means"]["bicubic"]["psnr"] == "inf"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--weights", "bicubic"), "--weights bicubic: give --scale too"),
+        (("--weights", "bicubic", "--scale", 2, "--ensemble"), "--ensemble: has no"),
+        (("--weights", "bicubic", "--scale", 2, "--tile", 64), "--tile: has no"),
+        (("--weights", "{workdir}", "--scale", 3), "--scale 3: .* network for x2"),
+        (("--weights", "{workdir}", "--tile", -20), "a tile of -20 pixels"),
+        (("--weights", "{root}/none"), "no such weights file"),
+        (("--weights", "{workdir}", "--sets", "Three"), "which holds One, Two"),
+        (("--weights", "{workdir}", "--json", "{root}/no/e.json"), "no folder"),
+        (("--weights", "{workdir}", "--csv", "{root}"), "is a folder"),
+        (("--weights", "{workdir}", "--report", "/proc/e"), "cannot be written"),
+        (
+            ("--weights", "{workdir}", "--json", "{root}/e", "--csv", "{root}/e"),
+            "--json, --csv: name a file of its own",
+        ),
+        (("--weights", "{workdir}", "--save-images", "/proc/e"), "cannot be made"),
+    ],
+)
+def test_mistakes_are_one_line_before_any_work(root, workdir, capsys, args, message):
+    args = [str(arg).format(root=root, workdir=workdir) for arg in args]
+    before = sorted(root.rglob("*"))
+    assert evaluate("--data", root, *args) == 2
+    captured = capsys.readouterr()
+    assert re.search(message, captured.err)
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
+    assert sorted(root.rglob("*")) == before
+
+
+# Self-ensemble
+
+
+def test_the_ensemble_turns_its_outputs_back():
+    def linear(lr):
+        return imresize_jnp(jnp.asarray(lr), scale=2)
+
+    lr = np.random.default_rng(0).random((1, 7, 10, 3), np.float32)
+    np.testing.assert_allclose(self_ensemble(linear)(lr), linear(lr), atol=1e-5)
+
+
+def test_the_ensemble_is_the_mean_over_all_orientations():
+    rng = np.random.default_rng(0)
+    lr = rng.random((1, 6, 6, 3), np.float32)
+    weights = rng.random((1, 6, 6, 1), np.float32)
+
+    def uneven(x):
+        return x * weights
+
+    expected = np.zeros_like(lr)
+    for turns in range(4):
+        for flip in (False, True):
+            x = np.rot90(lr, turns, (1, 2))
+            x = uneven(x[:, ::-1] if flip else x)
+            expected += np.rot90(x[:, ::-1] if flip else x, -turns, (1, 2)) / 8
+    np.testing.assert_allclose(self_ensemble(uneven)(lr), expected, rtol=1e-5)
+
+
+def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
+    workdir = save_network(tmp_path, EDSR(scale=2, features=8, num_blocks=2))
+    args = ("--weights", workdir, "--data", root / "Two", "--ensemble")
+    assert evaluate(*args, "--save-images", tmp_path / "out") == 0
+    assert "EDSR+" in capsys.readouterr().out
+    model, variables, _ = load_weights(workdir)
+    upscale = network_upscaler(self_ensemble(TiledNetwork(model, variables, tile=0)))
+    lr = imresize(read_rgb(root / "Two" / "a.png"), scale=1 / 2)
+    saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")
+    assert np.abs(saved.astype(int) - upscale(lr)).max() <= 1
+    assert evaluate(*args[:-1], "--tile", 33, "--scale", 2) == 0
+
+
+def test_upscalers_round_and_clip():
+    lr = np.array([[[0, 128, 255]]], np.uint8).repeat(4, 0).repeat(4, 1)
+    np.testing.assert_array_equal(bicubic_upscaler(3)(lr), lr.repeat(3, 0).repeat(3, 1))
+    upscale = network_upscaler(lambda x: x + np.float32(0.6))
+    np.testing.assert_array_equal(upscale(lr)[0, 0], [1, 129, 255])
+
+
+# Published scores
+
+
+def test_published_scores_are_plausible():
+    table = published._table()
+    for method, rows in table["methods"].items():
+        for scale, row in rows.items():
+            assert scale in ("x2", "x3", "x4")
+            assert row["sources"]
+            assert set(row["sources"]) <= table["sources"].keys(), method
+            cells = {name: cell for name, cell in row.items() if name != "sources"}
+            assert cells.keys() <= table["sets"].keys()
+            for psnr_, ssim_ in cells.values():
+                assert 20 < psnr_ < 45
+                assert 0.7 < ssim_ < 1
+        for coarse, fine in (("x4", "x3"), ("x3", "x2"), ("x4", "x2")):
+            for name in set(rows.get(coarse, {})) & set(rows.get(fine, {})):
+                if name != "sources":
+                    assert rows[coarse][name] < rows[fine][name], (method, name)
+
+
+def test_the_papers_own_row_is_complete():
+    for scale in (2, 3, 4):
+        for name, count in published._table()["sets"].items():
+            assert "IGNN" in published.published_scores(name, count, scale=scale)
+    assert published.published_scores("Set5", 5, scale=2)["IGNN"] == (38.24, 0.9613)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "expected"),
+    [
+        ("Set5", 5, "Set5"),
+        ("set_14", 14, "Set14"),
+        ("B100", 100, "BSD100"),
+        ("Urban100", 50, None),
+        ("Urban100-odd", 50, None),
+        ("photos", 5, None),
+    ],
+)
+def test_only_whole_known_sets_are_compared(name, images, expected):
+    assert published.published_set(name, images) == expected
+
+
+def test_the_difference_is_ours_less_theirs():
+    scores = {"IGNN": Score(38.0, 0.95)}
+    images = [ImageResult(str(n), 8, 8, "made", scores) for n in range(5)]
+    result = SetResult("Set5", "Set5", images, [])
+    table = results.format_published(result, "IGNN", scale=2)
+    assert table.splitlines()[-1].split() == [
+        *("IGNN", "38.24", "dB", "/", "0.9613"),
+        *("-0.24", "dB", "/", "-0.0113"),
+    ]
+    assert not results.format_published(result, "IGNN", scale=8)

@@ -1,0 +1,374 @@
+"""The HTML report: as text, and in a real browser.
+
+The browser is Chromium, wherever the system has it, driven by Playwright.
+"""
+
+import base64
+import io
+import math
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ignn_jax.errors import InputError
+from ignn_jax.evaluation import report
+from ignn_jax.evaluation.report import ReportSet, make_figure, write_report
+from ignn_jax.evaluation.scores import Score
+from ignn_jax.pictures.crops import Row
+
+RED, GREEN, BLUE = (220, 40, 40), (40, 160, 60), (40, 60, 200)
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+def flat(color, height=96, width=128):
+    return np.full((height, width, 3), color, np.uint8)
+
+
+def figure(name, gain=1.0, *, network=True):
+    """Bicubic is red, the network's image green, the original blue."""
+    sr = flat(GREEN) if network else None
+    row = Row(name, flat(RED)[::2, ::2], flat(BLUE), flat(RED), sr)
+    return make_figure(
+        row, Score(30.0, 0.9), Score(30.0 + gain, 0.95) if network else None
+    )
+
+
+def write(path, sets, **options):
+    options = {"title": "Report", "label": "Net", "scale": 2, "protocol": []} | options
+    write_report(path, sets, **options)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    one = ReportSet("One", "LR given", [figure("small", 0.5), figure("big", 2.0)])
+    two = ReportSet("Two", "LR made", [figure("big", -1.0)], ["bad.png: truncated"])
+    write(path, [one, two])
+    return path
+
+
+# As text
+
+
+class Outline(HTMLParser):
+    """Collects tags and the text in each, and checks that they nest."""
+
+    VOID = frozenset(("meta", "link", "img", "input", "br"))
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.texts.append((self.open[-1], data))
+
+    def text(self, tag):
+        return [text for name, text in self.texts if name == tag]
+
+
+def test_images_are_sorted_by_gain_within_their_set(path):
+    outline = Outline(path.read_text(encoding="utf-8"))
+    assert outline.text("h2") == ["One", "Two"]
+    assert outline.text("h3") == ["big", "small", "big"]
+    assert "bad.png: truncated" in outline.text("li")
+    assert any("0.50 dB above bicubic" in text for text in outline.text("p"))
+
+
+def test_nothing_is_loaded_from_anywhere(path):
+    text = path.read_text(encoding="utf-8")
+    for _, attributes in Outline(text).tags:
+        for name in ("src", "href"):
+            assert attributes.get(name, "data:").startswith("data:")
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_labels_are_complete(path):
+    tags = Outline(path.read_text(encoding="utf-8")).tags
+    assert all(attributes["alt"] for tag, attributes in tags if tag == "img")
+    ranges = [a for t, a in tags if t == "input" and a["type"] == "range"]
+    assert len(ranges) == 3
+    assert all("on its left" in attributes["aria-label"] for attributes in ranges)
+
+
+def noise(height=60, width=160):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def place(crop, width, height):
+    """(left, top, width, height) in pixels."""
+    sides = (width, height, width, height)
+    return [round(n * side / 100) for n, side in zip(crop.box, sides, strict=True)]
+
+
+def test_crops_are_lossless_and_where_the_images_differ():
+    hr = noise()
+    bicubic, sr = hr // 2, hr // 2
+    sr[:, :60] = hr[:, :60]  # perfect on the left
+    bicubic[:, 90:] = hr[:, 90:]  # and beaten on the right
+    row = Row("a", hr[::2, ::2], hr, bicubic, sr)
+    gain, loss = make_figure(row, Score(20, 0.5), Score(25, 0.6)).crops
+    assert gain.caption == "Largest gain over bicubic"
+    assert loss.caption == "Largest loss against bicubic"
+    left, top, *size = place(gain, 160, 60)
+    assert size == [48, 48]
+    assert left + 48 <= 60
+    assert place(loss, 160, 60)[0] >= 90
+    data = base64.b64decode(gain.images["hr"].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as image:
+        decoded = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(decoded, hr[top : top + 48, left : left + 48])
+
+
+def test_a_network_that_loses_nowhere_has_no_loss_to_show():
+    hr = noise()
+    sr = hr // 2
+    sr[:, :60] = hr[:, :60]
+    row = Row("a", hr[::2, ::2], hr, hr // 2, sr)
+    [gain] = make_figure(row, Score(20, 0.5), Score(25, 0.6)).crops
+    assert gain.caption == "Largest gain over bicubic"
+
+
+def test_names_and_sentences_are_escaped(tmp_path):
+    name = "<script>'\"&"
+    sets = [ReportSet(name, name, [figure(name)], [name])]
+    options = {"title": name, "label": name, "protocol": [name]}
+    text = write(tmp_path / "r.html", sets, **options, details={name: name})
+    outline = Outline(text)
+    assert [tag for tag, _ in outline.tags].count("script") == 1
+    assert outline.text("h3") == [name]
+    labels = [a["aria-label"] for t, a in outline.tags if a.get("type") == "range"]
+    assert labels[0].startswith(f"Divider, {name}:")
+
+
+def test_published_scores_stand_beside_a_set_of_theirs(tmp_path):
+    figures = [figure(str(n), 8.0) for n in range(5)]
+    text = write(tmp_path / "r.html", [ReportSet("Set5", "", figures)])
+    cells = Outline(text).text("td")
+    assert "38.24 / 0.9613" in cells
+    assert "\u22120.24 / \u22120.0113" in cells  # 38.00 / 0.95 less IGNN's
+    text = write(tmp_path / "r.html", [ReportSet("Set5", "", figures[:4])])
+    assert "38.24 / 0.9613" not in text
+
+
+def test_bicubic_alone_and_perfect_images(tmp_path):
+    sets = [ReportSet("One", "", [figure("a", network=False)])]
+    text = write(tmp_path / "r.html", sets, label="bicubic")
+    assert "Farthest from the original" in text
+    assert "Gain" not in Outline(text).text("th")
+    perfect = figure("a", math.inf)
+    same = perfect._replace(scores=dict.fromkeys(("bicubic", "sr"), Score(math.inf, 1)))
+    assert same.gain == 0
+    text = write(tmp_path / "r.html", [ReportSet("One", "", [perfect, same])])
+    assert "nan" not in text.partition("<main>")[2].lower().replace("data:", "")[:2000]
+    assert "\u221e / 0.9" in text
+
+
+def test_large_sets_show_crops_only_where_the_gain_is_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_MAX_SLIDERS", 2)
+    figures = [figure(str(n), n) for n in range(5)]
+    text = write(tmp_path / "r.html", [ReportSet("One", "", figures)])
+    sliders = re.findall(r'aria-label="Divider, (\d)', text)
+    assert sliders == ["4", "3"]
+    assert "3 of smaller gain are shown by crops alone" in text
+    assert text.count("<article>") == 5
+
+
+def test_no_images_and_no_folder(tmp_path):
+    sets = [ReportSet("One", "", [], ["a.png: gone"])]
+    assert "No image was evaluated" in write(tmp_path / "r.html", sets)
+    with pytest.raises(InputError, match="cannot be written"):
+        write(tmp_path / "none" / "r.html", sets)
+
+
+# In the browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright: the report is not opened"
+    )
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if not executable:
+        pytest.skip("no Chromium: the report is not opened in a browser")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=list(FLAGS)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, path):
+    """Opens the report; at the end, there were no errors and no requests."""
+    pages, complaints = [], []
+
+    def open_page(width=1000, height=800, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, **options
+        )
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url))
+        page.goto(path.as_uri())
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+    asked = [text for text in complaints if not text.startswith("data:")]
+    assert asked == [path.as_uri()] * len(pages)
+
+
+def stage_of(page, n=0):
+    stage = page.locator(".stage").nth(n)
+    stage.scroll_into_view_if_needed()
+    stage.locator("img").first.evaluate("image => image.decode()")
+    return stage
+
+
+def color_at(stage, x, y=0.8):
+    """The color of the screenshot at a place in the stage, by name."""
+    with Image.open(io.BytesIO(stage.screenshot())) as image:
+        pixel = image.convert("RGB").getpixel(
+            (int(x * image.width), int(y * image.height))
+        )
+    names = {"red": RED, "green": GREEN, "blue": BLUE}
+    return min(names, key=lambda name: np.abs(np.subtract(names[name], pixel)).sum())
+
+
+def colors(stage):
+    """What is seen from left to right, at 10%, 30%, ... 90% of the width."""
+    return [color_at(stage, x / 10) for x in (1, 3, 5.2, 7, 9)]
+
+
+def test_the_slider_follows_the_mouse(open_page):
+    page = open_page()
+    stage = stage_of(page)
+    assert colors(stage) == ["red", "red", "green", "green", "green"]
+    box = stage.bounding_box()
+    y = box["y"] + 0.3 * box["height"]
+    page.mouse.move(box["x"] + 0.5 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.2 * box["width"], y, steps=4)
+    assert colors(stage) == ["red", "green", "green", "green", "green"]
+    page.mouse.move(box["x"] + 0.8 * box["width"], y, steps=4)
+    page.mouse.up()
+    assert colors(stage) == ["red", "red", "red", "red", "green"]
+    # The divider is under the pointer, and the other images' stay where they were.
+    at = page.locator(".divider").first.bounding_box()
+    assert at["x"] + 1 == pytest.approx(box["x"] + 0.8 * box["width"], abs=1.5)
+    assert colors(stage_of(page, 1)) == ["red", "red", "green", "green", "green"]
+
+
+def test_the_slider_follows_the_keyboard(open_page):
+    page = open_page()
+    stage = stage_of(page)
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for key, count, value in (
+        ("ArrowRight", 5, 60),
+        ("ArrowDown", 1, 58),
+        ("Shift+ArrowRight", 1, 68),
+        ("Home", 1, 0),
+        ("ArrowLeft", 1, 0),
+        ("End", 1, 100),
+    ):
+        for _ in range(count):
+            page.keyboard.press(key)
+        assert float(slider.input_value()) == value
+    assert colors(stage) == ["red"] * 5
+    assert slider.get_attribute("aria-valuetext") == "100 percent Bicubic"
+
+
+def test_the_slider_follows_a_finger(open_page):
+    page = open_page(390, 844, has_touch=True, is_mobile=True)
+    stage = stage_of(page)
+    box = stage.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_function(
+        "document.querySelector('.stage input').value < 25", timeout=2000
+    )
+    assert colors(stage)[1:3] == ["green", "green"]
+
+
+def test_the_pair_can_be_chosen_by_mouse_and_keyboard(open_page):
+    page = open_page()
+    stage = stage_of(page)
+    page.get_by_role("radio", name="Net | Original").first.click()
+    assert colors(stage) == ["green", "green", "blue", "blue", "blue"]
+    page.keyboard.press("ArrowRight")  # on to the next radio button
+    assert colors(stage) == ["red", "red", "blue", "blue", "blue"]
+    label = "Divider, big: Bicubic on its left, Original on its right"
+    assert page.get_by_role("slider", name=label, exact=True).count() == 1
+    assert stage.locator(".tag.right").inner_text() == "Original"
+    # Two sets may have images of one name: theirs are other buttons.
+    assert colors(stage_of(page, 2)) == ["red", "red", "green", "green", "green"]
+
+
+def test_light_and_dark(open_page):
+    def background(scheme):
+        page = open_page(color_scheme=scheme)
+        with Image.open(io.BytesIO(page.screenshot())) as image:
+            return image.convert("L").getpixel((5, 5))
+
+    assert background("light") > 230
+    assert background("dark") < 40
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 1400])
+def test_the_page_fits_its_window(open_page, width):
+    page = open_page(width)
+    for details in page.locator("details").all():
+        details.evaluate("details => details.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for stage in page.locator(".stage").all():
+        box = stage.bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(4 / 3, rel=0.01)
+
+
+def test_all_controls_are_reached_by_tab_and_show_it(open_page):
+    page = open_page()
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                "[document.activeElement.localName, document.activeElement.type]"
+            )
+        )
+    assert ["summary", None] in seen
+    assert ["input", "radio"] in seen
+    assert ["input", "range"] in seen
+    stage = stage_of(page)
+    page.get_by_role("slider").first.focus()
+    focused = stage.screenshot()
+    page.keyboard.press("Tab")
+    assert stage.screenshot() != focused

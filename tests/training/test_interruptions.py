@@ -1,0 +1,251 @@
+"""Runs that are interrupted, killed, starved, spread over processes: real ones.
+
+A tiny EDSR: what is tested here does not depend on the network.
+"""
+
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from ignn_jax.training.checkpoint import Checkpoints
+from ignn_jax.weights.network import FILENAME
+from tests.networks import finish, run, save_pictures
+from tests.runs import begin, devices, leftovers, metrics, succeeded
+
+RUN = {
+    "model.name": "edsr",
+    "train.batch_size": 4,
+    "train.steps": 20,
+    "optimizer.learning_rate": 1e-3,
+    "checkpoint.every": 10,
+    "eval.every": 20,
+    "log.every": 1,
+}
+ENDLESS = {**RUN, "train.steps": 1_000_000, "eval.every": 1_000_000}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("interruptions")
+    save_pictures(folder / "pictures")
+    return folder
+
+
+def wait_for_step(process, workdir, step):
+    """Waits until the run has logged the step."""
+    while process.poll() is None:
+        rows = metrics(workdir, "loss")
+        if rows and rows[-1]["step"] >= step:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"it ended before step {step}: {finish(process).stderr}")
+
+
+def stopped_after(output):
+    last = output.splitlines()[-1]
+    words = "; the same command goes on from there"
+    assert last.startswith("Stopped after step ")
+    assert last.endswith(words)
+    return int(last.removeprefix("Stopped after step ").removesuffix(words))
+
+
+# Signals
+
+
+def test_sigterm_and_sigint_save_and_stop(folder):
+    workdir, step = folder / "stopped", 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = begin(folder, "stopped", ENDLESS)
+        wait_for_step(process, workdir, step + 3)
+        process.send_signal(number)
+        output = succeeded(process)
+        if step:
+            assert f"Resuming from step {step}\n" in output
+        step = stopped_after(output)
+        assert Checkpoints(workdir, 3).latest == step
+        assert metrics(workdir, "loss")[-1]["step"] == step
+    assert [row["step"] for row in metrics(workdir, "loss")] == list(range(1, step + 1))
+    assert not leftovers(workdir)
+
+
+def test_a_second_signal_stops_at_once(folder):
+    process = begin(folder, "impatient", ENDLESS)
+    wait_for_step(process, folder / "impatient", 2)
+    process.send_signal(signal.SIGSTOP)  # both arrive before it can save
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert process.returncode in (-signal.SIGTERM, 0)
+
+
+# Killed
+
+
+@pytest.mark.slow
+def test_ten_kills_change_nothing(folder):
+    changes = {**RUN, "train.steps": 600, "eval.every": 100, "log.every": 50}
+    begun = time.monotonic()
+    succeeded(begin(folder, "whole", changes))
+    length = time.monotonic() - begun
+    moments, kills = random.Random(0), 0
+    while kills < 10:
+        process = begin(folder, "killed", changes)
+        deadline = time.monotonic() + moments.uniform(0, length)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        finish(process)
+        if process.returncode == 0:  # it came to its end: once more, from the start
+            assert_same_end(folder)
+            shutil.rmtree(folder / "killed")
+        else:
+            assert process.returncode == -signal.SIGKILL
+            kills += 1
+    succeeded(begin(folder, "killed", changes))
+    assert_same_end(folder)
+
+
+def assert_same_end(folder):
+    whole, killed = folder / "whole", folder / "killed"
+    assert (killed / FILENAME).read_bytes() == (whole / FILENAME).read_bytes()
+    assert metrics(killed, "psnr") == metrics(whole, "psnr")
+    losses = [[row["loss"] for row in metrics(w, "loss")] for w in (whole, killed)]
+    assert losses[0] == losses[1]
+
+
+# Several processes
+
+
+def begin_two(folder, name, changes):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    return [
+        begin(
+            folder,
+            name,
+            changes,
+            f"--coordinator=localhost:{port}",
+            "--num_processes=2",
+            f"--process_id={n}",
+            **devices(2),
+        )
+        for n in range(2)
+    ]
+
+
+def test_two_processes_of_two_devices_train_as_one_of_four_and_as_one_device(folder):
+    outputs = [succeeded(process) for process in begin_two(folder, "2x2", RUN)]
+    assert "4 x cpu, 2 processes\n" in outputs[0]
+    assert outputs[1] == ""  # one process tells
+    succeeded(begin(folder, "1x4", RUN, **devices(4)))
+    succeeded(begin(folder, "1x1", RUN))
+    two, four, one = (
+        [row["loss"] for row in metrics(folder / name, "loss")]
+        for name in ("2x2", "1x4", "1x1")
+    )
+    assert len(two) == RUN["train.steps"]
+    assert two == pytest.approx(four, rel=1e-6)
+    assert two == pytest.approx(one, rel=1e-6)
+
+
+def test_an_order_to_one_process_stops_both_after_the_same_step(folder):
+    workdir, step = folder / "both", 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        processes = begin_two(folder, "both", ENDLESS)
+        wait_for_step(processes[0], workdir, step + 3)
+        processes[1].send_signal(number)
+        output, _ = (succeeded(process) for process in processes)
+        if step:
+            assert f"Resuming from step {step}\n" in output
+        step = stopped_after(output)
+        assert Checkpoints(workdir, 3).latest == step
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--process_id=1"], "--coordinator, --num_processes and --process_id go tog"),
+        (
+            ["--coordinator=localhost:1", "--num_processes=2", "--process_id=2"],
+            "--process_id=2: give a number from 0 to --num_processes - 1 = 1",
+        ),
+    ],
+)
+def test_a_process_that_cannot_join_is_refused(tmp_path, flags, words):
+    done = run(
+        "-m",
+        "ignn_jax.main",
+        "--config=configs/demo.py",
+        f"--workdir={tmp_path / 'run'}",
+        *flags,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+# What goes wrong
+
+
+def test_losses_that_are_not_finite_end_the_run_and_spare_the_checkpoint(folder):
+    workdir = folder / "diverged"
+    succeeded(begin(folder, "diverged", RUN))
+    good = (workdir / FILENAME).read_bytes()
+    changes = {"optimizer.learning_rate": 1e38, "train.steps": 100}
+    changes |= {"train.max_skipped": 3, "checkpoint.every": 2}
+    done = finish(begin(folder, "diverged", {**RUN, **changes}, "--allow_changes"))
+    assert done.returncode == 2
+    refusals = [x for x in done.stderr.splitlines() if x.startswith("ignn_jax: ")]
+    assert len(refusals) == 1
+    assert "not finite in 3 steps in a row" in refusals[0] or (
+        "not finite in 5 steps in a row" in refusals[0]
+    )
+    assert "Traceback" not in done.stderr
+    assert metrics(workdir, "loss")[-1]["skipped"] >= 2
+    assert Checkpoints(workdir, 3).latest == 20
+    assert (workdir / FILENAME).read_bytes() == good
+    # With a sane rate it goes on from there.
+    changes["optimizer.learning_rate"], changes["train.steps"] = 1e-3, 24
+    succeeded(begin(folder, "diverged", {**RUN, **changes}, "--allow_changes"))
+    assert metrics(workdir, "loss")[-1]["skipped"] == 0
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    folder, tmp_path
+):
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    try:
+        changes = {**RUN, "checkpoint.every": 2, "train.steps": 40}
+        done = finish(begin(folder, "disk/run", changes))
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        refusals = [x for x in done.stderr.splitlines() if x.startswith("ignn_jax: ")]
+        assert len(refusals) == 1
+        assert "No space left on device" in refusals[0]
+        subprocess.run([*mount[:1], "-o", "remount,size=50m", disk], check=True)
+        succeeded(begin(folder, "disk/run", changes))
+        succeeded(begin(folder, "roomy", changes))
+        weights = [(folder / n / FILENAME).read_bytes() for n in ("disk/run", "roomy")]
+        assert weights[0] == weights[1]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_profile_is_a_trace(folder):
+    output = succeeded(begin(folder, "profiled", RUN, "--profile"))
+    assert f"Trace of 4 steps: {folder / 'profiled' / 'profile'}\n" in output
+    (trace,) = (folder / "profiled" / "profile").rglob("*.xplane.pb")
+    assert trace.stat().st_size > 1000

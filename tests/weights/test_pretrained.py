@@ -1,0 +1,155 @@
+"""Weights that come with the package: found by their names, complete, and good."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+import ignn_jax
+from ignn_jax.cli import main
+from ignn_jax.errors import InputError
+from ignn_jax.evaluation.metrics import psnr
+from ignn_jax.models import EDSR
+from ignn_jax.ops.bicubic import imresize
+from ignn_jax.weights.file import default_weights, find_weights, pretrained
+from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+from tests.checks import refusal
+from tests.networks import random_variables, run
+
+SHIPPED = {"tiny-x2": 1.3e6}  # bytes, at most
+
+
+# With a folder of our own in place of the package's
+
+
+@pytest.fixture
+def names(tmp_path, monkeypatch):
+    """The names of two networks for x2 and one for x4."""
+    folder = tmp_path / "pretrained"
+    folder.mkdir()
+    for name, scale, features in (("a-x2", 2, 8), ("b-x2", 2, 4), ("c-x4", 4, 16)):
+        model = EDSR(scale=scale, features=features, num_blocks=1)
+        save_weights(
+            folder / f"{name}.safetensors",
+            model,
+            random_variables(model),
+            steps=5000,
+            license="MIT",
+            psnr={"Set5": {"bicubic": 33.68, "edsr": 34.561}},
+        )
+    monkeypatch.setattr("ignn_jax.weights.file.PRETRAINED", folder)
+    return ["a-x2", "b-x2", "c-x4"]
+
+
+def test_a_name_is_a_file_unless_there_is_one_of_that_name(
+    names, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert list(pretrained()) == names
+    assert load_weights("c-x4")[0] == EDSR(scale=4, features=16, num_blocks=1)
+    other = EDSR(scale=3, features=4, num_blocks=1)
+    save_weights("c-x4", other, random_variables(other))
+    assert load_weights("c-x4")[0] == other
+    message = refusal(find_weights, "d-x2")
+    assert "no such weights file" in message
+    assert "a-x2, b-x2, c-x4" in message
+
+
+def test_the_default_is_the_largest_of_the_scale(names):
+    assert (default_weights(), default_weights(4)) == ("a-x2", "c-x4")
+    with pytest.raises(InputError, match=r"scale 3: .*b-x2 \(x2\), c-x4 \(x4\)"):
+        default_weights(3)
+
+
+def test_weights_need_not_be_named(names, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = Image.fromarray(np.zeros((6, 8, 3), np.uint8))
+    image.save("a.png")
+    assert main(["upscale", "a.png"]) == 0
+    assert capsys.readouterr().err == "Weights: a-x2 (--weights takes others)\n"
+    assert main(["upscale", "a.png", "--scale", "4"]) == 0
+    assert "Weights: c-x4 " in capsys.readouterr().err
+    assert main(["upscale", "a.png", "--scale", "3"]) == 2
+    assert "--outscale 3" in capsys.readouterr().err
+    assert main(["upscale", "a.png", "--weights", "c-x4", "-o", "b.png"]) == 0
+    assert capsys.readouterr().err == ""
+    sizes = [Image.open(f"{name}.png").size for name in ("a_x2", "a_x4", "b")]
+    assert sizes == [(16, 12), (32, 24), (32, 24)]
+    assert ignn_jax.upscale(image).size == (16, 12)
+    assert ignn_jax.upscale(image, scale=4).size == (32, 24)
+    assert main(["explain", "a.png", "--at", "1,1"]) == 2
+    assert "a-x2: this network has no graph" in capsys.readouterr().err
+
+
+def test_a_name_can_be_evaluated(names, tmp_path, capsys):
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "a.png")
+    assert main(["evaluate", "--weights", "b-x2", "--data", str(tmp_path)]) == 0
+    assert "EDSR" in capsys.readouterr().out
+
+
+def test_the_table(names, capsys):
+    assert main(["weights"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:4] == ["name", "scale", "parameters", "size"]
+    assert [row.split()[0] for row in rows] == names
+    # conv3 of 3 to 4, four of 4 to 4 (three in the body), 4 to 16, and 4 to 3.
+    parameters = 9 * 4 * (3 + 4 + 4 + 4 + 16 + 3) + 4 + 4 + 4 + 4 + 16 + 3
+    assert rows[1].split()[1:3] == ["x2", f"{parameters:,}"]
+    assert "Set5 34.56 dB, 33.68 dB" in rows[1]
+    assert rows[1].endswith(" MIT")
+
+
+def test_one_in_full(names, tmp_path, capsys):
+    model = EDSR(scale=2, features=4, num_blocks=1)
+    save_weights(tmp_path / FILENAME, model, random_variables(model), step=70)
+    for weights, words in (
+        ("a-x2", ["steps +5000", "license +MIT", "psnr\n  Set5\n", "edsr +34.561"]),
+        (tmp_path, ["step +70", "features +4", "float32", "sha256 +[0-9a-f]{64}"]),
+    ):
+        assert main(["weights", str(weights)]) == 0
+        out = capsys.readouterr().out
+        assert all(re.search(word, out) for word in words)
+    assert main(["weights", str(tmp_path / "none")]) == 2
+
+
+def test_the_table_does_not_need_jax():
+    program = (
+        "import sys; from ignn_jax.cli import main; main(['weights']); "
+        "sys.exit('jax' in sys.modules)"
+    )
+    assert run("-c", program).returncode == 0
+
+
+# The package's own
+
+
+@pytest.mark.parametrize(("name", "size"), SHIPPED.items())
+def test_the_file_is_complete(name, size):
+    assert find_weights(name).stat().st_size <= size
+    model, _, header = load_weights(name)
+    keys = {"model", "data", "command", "commit", "steps", "license", "psnr", "sha256"}
+    assert keys <= header.keys()
+    assert header["psnr"].keys() >= {"Set5", "Set14"}
+    for scores in header["psnr"].values():
+        assert scores["ignn"] > scores["bicubic"]
+    assert name.endswith(f"-x{model.scale}")
+    # Paths of the machine that it was trained on are nobody's business.
+    assert not re.search(r"(^|[\s\"'=:])[/~]", json.dumps(header))
+
+
+def test_all_are_known():
+    assert set(pretrained()) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_photograph_gains_a_decibel(name):
+    """The whole way of a newcomer, on a photograph that was not trained on."""
+    hr = skimage.data.coffee()
+    lr = imresize(hr, scale=0.5)
+    bicubic = imresize(lr.astype(np.float32), scale=2).round().clip(0, 255)
+    sr = ignn_jax.upscale(lr, weights=name)
+    gain = psnr(sr, hr, border=2) - psnr(bicubic.astype(np.uint8), hr, border=2)
+    assert gain >= 1
