@@ -92,8 +92,8 @@ def make(args: argparse.Namespace) -> None:
         load_vgg19(args.vgg19)
     filename = pathlib.Path(args.config).stem.replace("_", "-") + ".safetensors"
     output = args.output or PRETRAINED / filename
-    check_output_folder(output.parent, option="--output")
-    check_output(output, option="--output")
+    check_output_folder(output.parent, field="output")
+    check_output(output, field="output")
 
     for name in flags:
         runs.train(args.workdir / name, flags[name])

@@ -16,24 +16,40 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(folder).expanduser().absolute()
 
 
-def check_output(path: pathlib.Path, *, option: str) -> None:
+def check_output(
+    path: pathlib.Path,
+    *,
+    field: str,
+    suffix: str | None = None,
+    overwrite: bool = True,
+) -> None:
     """Refuses, before any work is done, a file that could not be written after it.
 
     Args:
-      path: the file; one that exists will be replaced.
-      option: what asked for it, for the message.
+      path: the file.
+      field: the argument that asked for it, for the message.
+      suffix: that its name must have, such as ".png"; None for any.
+      overwrite: whether a file that exists may be replaced.
 
     Raises:
-      InputError: it is a folder, or its folder is missing or cannot be written.
+      InputError: its name has another suffix; it exists, or is a folder; or its folder
+        is missing or cannot be written.
     """
+    if suffix and path.suffix.lower() != suffix:
+        raise InputError(f"{path}: give a name that ends in {suffix}", field=field)
     if path.is_dir():
-        raise InputError(f"{option} {path}: is a folder; give a file's name")
+        raise InputError(f"{path}: is a folder; give a file's name", field=field)
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path}: exists already; give another name, or allow overwriting",
+            field=field,
+        )
     if not path.parent.is_dir():
-        raise InputError(f"{option} {path}: no folder {path.parent}; make it first")
-    _probe(path.parent, f"{option} {path}")
+        raise InputError(f"{path}: no folder {path.parent}; make it first", field=field)
+    _probe(path.parent, path, field)
 
 
-def check_output_folder(folder: pathlib.Path, *, option: str) -> None:
+def check_output_folder(folder: pathlib.Path, *, field: str) -> None:
     """Makes a folder for outputs, and makes sure that files can be written into it.
 
     Raises:
@@ -43,9 +59,9 @@ def check_output_folder(folder: pathlib.Path, *, option: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{option} {folder}: cannot be made a folder: {error.strerror}"
+            f"{folder}: cannot be made a folder: {error.strerror}", field=field
         ) from error
-    _probe(folder, f"{option} {folder}")
+    _probe(folder, folder, field)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -72,11 +88,13 @@ def write_bytes(path: pathlib.Path, data: bytes | memoryview) -> None:
             temporary.unlink()
 
 
-def _probe(folder: pathlib.Path, name: str) -> None:
+def _probe(folder: pathlib.Path, path: pathlib.Path, field: str) -> None:
     # Only writing tells: permissions say nothing of read-only disks, or of root.
     probe = folder / f".{uuid.uuid4().hex}.part"
     try:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"{name}: cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}", field=field
+        ) from error

@@ -3,16 +3,24 @@
 import os
 import pathlib
 
-import jax
 import pytest
+
+REPOSITORY = pathlib.Path(__file__).parents[1]
+
+# What is compiled is shared by all tests and processes, and kept for the next run.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "compiled")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402, it reads these when it is imported
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Compiling takes most of the tests' time, and this halves it. The golden tests, and all
 # that run in processes of their own, are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)
-
-REPOSITORY = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -48,10 +48,17 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except InputError as error:
-        print(f"ignn-jax: {error}", file=sys.stderr)
+        print(f"ignn-jax: {_in_words(error, args)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `ignn-jax weights | head -1` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _in_words(error: InputError, args: argparse.Namespace) -> str:
+    """The error's line, with a field that is an option of the command as its flag."""
+    if error.field in vars(args):
+        return f"--{error.field.replace('_', '-')}: {error.reason}"
+    return str(error)

@@ -21,7 +21,7 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.weights.torch import edsr_from_torch, ignn_from_torch, is_edsr
     from ignn_jax.weights.vgg19 import load_torch
 
-    check_output(args.output, option="-o")
+    check_output(args.output, field="output")
     state_dict = load_torch(args.source)
     convert = edsr_from_torch if is_edsr(state_dict) else ignn_from_torch
     try:

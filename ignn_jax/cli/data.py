@@ -40,7 +40,7 @@ def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.files import check_output
 
     if args.output:
-        check_output(args.output, option="-o")
+        check_output(args.output, field="output")
     if args.validation:
         images, validation = load_train_and_validation(
             args.source,

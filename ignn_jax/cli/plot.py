@@ -16,7 +16,7 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.files import check_output
     from ignn_jax.training.plot import plot
 
-    check_output(args.output, option="-o")
+    check_output(args.output, field="output")
     plot(args.runs, args.output)
     print(args.output)
     return 0

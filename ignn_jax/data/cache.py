@@ -179,7 +179,7 @@ class _Cache:
 
 def _open_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
     folder = pathlib.Path(folder or cache_folder()).expanduser() / _PROTOCOL
-    check_output_folder(folder, option="data.cache")
+    check_output_folder(folder, field="data.cache")
     for path in folder.glob(".*.part"):  # of runs that were killed
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _DAY:

@@ -79,16 +79,16 @@ class Outputs(NamedTuple):
           InputError: naming the option.
         """
         files = {
-            f"--{name}": path
+            name: path
             for name, path in self._asdict().items()
             if path and name != "images"
         }
-        for option, path in files.items():
-            check_output(path, option=option)
+        for name, path in files.items():
+            check_output(path, field=name)
         if len({path.resolve() for path in files.values()}) < len(files):
             raise InputError(f"{', '.join(files)}: name a file of its own for each")
         if self.images:
-            check_output_folder(self.images, option="--save-images")
+            check_output_folder(self.images, field="save_images")
 
 
 class _Evaluated(NamedTuple):
@@ -221,7 +221,7 @@ def _figure(outcome: _Evaluated, setup: Setup) -> Figure:
 def _save(row: Row, folder: pathlib.Path, scale: int) -> None:
     path = folder / f"{row.name}_x{scale}.png"
     image = row.bicubic if row.sr is None else row.sr
-    check_output_folder(path.parent, option="--save-images")
+    check_output_folder(path.parent, field="save_images")
     write_picture(Picture(image.astype(np.float32)), path)
 
 

@@ -54,7 +54,9 @@ def write_report(
     Raises:
       InputError: the file cannot be written.
     """
-    template = importlib.resources.files("ignn_jax.evaluation") / "templates" / "report.html"
+    template = (
+        importlib.resources.files("ignn_jax.evaluation") / "templates" / "report.html"
+    )
     figures = [figure for part in sets for figure in part.figures]
     shown = sorted(figures, key=lambda figure: -figure.gain)[:_MAX_SLIDERS]
     with_slider = {id(figure) for figure in shown}

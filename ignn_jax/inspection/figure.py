@@ -46,7 +46,7 @@ def explain_file(
     output = output or path.with_name(f"{path.stem}_explained_{x}_{y}.png")
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: give a name that ends in .png")
-    check_output(output, option="-o")
+    check_output(output, field="output")
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists already; name another, or add --overwrite")
     image = read_rgb(path)

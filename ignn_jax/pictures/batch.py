@@ -163,7 +163,7 @@ def check_comparison(path: Path, jobs: Sequence[Job], *, overwrite: bool) -> Non
         raise InputError(f"--comparison {path}: give a name that ends in .png")
     if path.resolve() in (file.resolve() for file in jobs[0]):
         raise InputError(f"--comparison {path}: is the picture; give another name")
-    check_output(path, option="--comparison")
+    check_output(path, field="comparison")
     if path.exists() and not overwrite:
         raise InputError(
             f"--comparison {path}: exists already; name another, or add --overwrite"
@@ -190,7 +190,7 @@ def upscale_file(
     height, width, channels = picture.samples.shape
     size = options.end_size.of(height, width, scale=network.scale)
     check_size(target, (*size, channels), picture.samples.dtype)
-    check_output_folder(target.parent, option="output")
+    check_output_folder(target.parent, field="output")
     if options.strip:
         picture = picture._replace(icc_profile=None, exif=None, dpi=None)
     if target.suffix.lower() != source.suffix.lower() not in FORMATS:

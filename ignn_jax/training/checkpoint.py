@@ -101,7 +101,7 @@ class Checkpoints:
         Raises:
           InputError: it cannot be made or written.
         """
-        check_output_folder(self._folder, option="--workdir")
+        check_output_folder(self._folder, field="workdir")
         if jax.process_index() > 0:
             return
         # Not by Orbax: its thread for this prints a traceback if the program ends
