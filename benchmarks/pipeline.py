@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
             cache, spec = str(folder / "cache"), make_images(folder / "images")
         start = time.perf_counter()
         images = load_set(spec, scale=SCALE, cache=cache)
-        pairs = drop_small(images, LR_PATCH * SCALE).pairs
+        pairs = drop_small(images, LR_PATCH * SCALE)
         loading = time.perf_counter() - start
         options = {"seconds": args.seconds, "repeats": args.repeats}
         whole = train_batches(

@@ -32,7 +32,7 @@ from benchmarks.machine import describe_machine
 from experiments import runs
 from ignn_jax.data.layouts import find_benchmarks, read_pair
 from ignn_jax.data.pairs import Pair
-from ignn_jax.data.sets import load_train_and_validation
+from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
@@ -159,14 +159,14 @@ def _circumstances(args, found):
 
 
 def _held_out(config):
-    _, images = load_train_and_validation(
+    _, images = load_sets(
         config.data.train,
         config.data.validation,
         scale=config.scale,
         lr_patch=config.data.lr_patch,
         cache=config.data.cache,
     )
-    return images.pairs
+    return images
 
 
 def _read(benchmark, scale):

@@ -36,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.data.inspection import contact_sheet, describe
     from ignn_jax.data.pairs import drop_small
-    from ignn_jax.data.sets import load_set, load_train_and_validation
+    from ignn_jax.data.sets import load_set, load_sets
     from ignn_jax.files import check_output
 
     if args.output:
         check_output(args.output, field="output")
     if args.validation:
-        images, validation = load_train_and_validation(
+        images, validation = load_sets(
             args.source,
             args.validation,
             scale=args.scale,
@@ -56,7 +56,7 @@ def _inspect(args: argparse.Namespace) -> int:
     print(describe(images))
     if args.output:
         contact_sheet(
-            images.pairs,
+            images,
             lr_patch=args.lr_patch,
             scale=args.scale,
             seed=args.seed,

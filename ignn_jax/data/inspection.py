@@ -17,15 +17,14 @@ _NAMES = 5
 
 def describe(images: PairSet) -> str:
     """Counts, sizes, weights and origins, and what was left out and why, as text."""
-    pairs = images.pairs
-    by_area = sorted(pairs, key=lambda pair: pair.hr.shape[0] * pair.hr.shape[1])
-    sizes = [_size(by_area[n]) for n in (0, len(pairs) // 2, -1)]
+    by_area = sorted(images, key=lambda pair: pair.hr.shape[0] * pair.hr.shape[1])
+    sizes = [_size(by_area[n]) for n in (0, len(images) // 2, -1)]
     lines = [
-        f"{len(pairs)} image{'s' * (len(pairs) > 1)}",
+        f"{len(images)} image{'s' * (len(images) > 1)}",
         "  HR sizes: smallest {}, median {}, largest {}".format(*sizes),
-        f"  LR images: {_counts(pair.origin for pair in pairs)}",
+        f"  LR images: {_counts(pair.origin for pair in images)}",
     ]
-    weights = Counter(pair.weight for pair in pairs)
+    weights = Counter(pair.weight for pair in images)
     if len(weights) > 1:
         total = sum(weight * count for weight, count in weights.items())
         lines += [

@@ -3,8 +3,8 @@
 Arrays are uint8, channels last, RGB in [0, 255]; HR is `scale` times LR.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -29,16 +29,28 @@ class Pair(NamedTuple):
     weight: int = 1
 
 
-class PairSet(NamedTuple):
-    """A set of images, and what could not be used.
+class PairSet(Sequence[Pair]):
+    """A sequence of pairs that also knows what could not be used.
 
     Attributes:
-      pairs: the images.
       left_out: (name, reason) of every image that was found and is not used.
     """
 
-    pairs: list[Pair]
-    left_out: list[tuple[str, str]] = []  # noqa: RUF012  (never changed)
+    def __init__(
+        self, pairs: Iterable[Pair], left_out: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self._pairs = list(pairs)
+        self.left_out = list(left_out)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Pair]: ...
+    def __getitem__(self, index):
+        return self._pairs[index]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
 
 
 def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
@@ -55,7 +67,7 @@ def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
     Raises:
       InputError: there is only one image.
     """
-    total = len(images.pairs)
+    total = len(images)
     if total < 2:
         raise InputError(
             "one image cannot be split into training and validation; "
@@ -63,10 +75,10 @@ def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
         )
     count = min(max(round(total * fraction), 1), total - 1)
     held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
-    rest = [pair for i, pair in enumerate(images.pairs) if i not in held_out]
+    rest = [pair for i, pair in enumerate(images) if i not in held_out]
     return (
-        images._replace(pairs=rest),
-        PairSet([images.pairs[i] for i in sorted(held_out)]),
+        PairSet(rest, images.left_out),
+        PairSet(images[i] for i in sorted(held_out)),
     )
 
 
@@ -88,9 +100,9 @@ def drop_small(images: PairSet, side: int) -> PairSet:
         lambda pair: min(pair.hr.shape[:2]) < side,
         f"is smaller than {side} x {side}",
     )
-    if not large.pairs:
+    if not large:
         raise InputError(
-            f"each of the {len(images.pairs)} images is smaller than {side} x {side}; "
+            f"each of the {len(images)} images is smaller than {side} x {side}; "
             "give larger images or lower data.lr_patch"
         )
     return large
@@ -120,6 +132,6 @@ def _leave_out(
     images: PairSet, unwanted: Callable[[Pair], bool], reason: str
 ) -> PairSet:
     kept, dropped = [], []
-    for pair in images.pairs:
+    for pair in images:
         (dropped if unwanted(pair) else kept).append(pair)
     return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])

@@ -9,8 +9,13 @@ from ignn_jax.errors import InputError
 _SMALLEST = 16
 
 
-def load_train_and_validation(
-    train: str, validation: str, *, scale: int, lr_patch: int, cache: str = ""
+def load_sets(
+    train: str,
+    validation: str = "split:0.1",
+    *,
+    scale: int,
+    lr_patch: int,
+    cache: str = "",
 ) -> tuple[PairSet, PairSet]:
     """Loads both sets, such that no image is in both.
 
@@ -36,8 +41,8 @@ def load_train_and_validation(
         held_out = load_set(validation, scale=scale, cache=cache)
     else:
         images, held_out = hold_out(images, fraction)
-    images = drop_equal(images, held_out.pairs)
-    if not images.pairs:
+    images = drop_equal(images, held_out)
+    if not images:
         raise InputError(
             f"data.train={train}: every image is in data.validation={validation} too; "
             "give different images, or data.validation=split:0.1"
@@ -54,10 +59,10 @@ def load_set(spec: str, *, scale: int, cache: str = "") -> PairSet:
     """
     source = find_images(spec, scale=scale)
     images = load_pairs(source.images, scale=scale, folder=cache)
-    if not images.pairs:
+    if not images:
         name, reason = images.left_out[0]
         raise InputError(f"{spec}: no usable image; the first is {name}: {reason}")
-    return images._replace(left_out=source.left_out + images.left_out)
+    return PairSet(images, source.left_out + images.left_out)
 
 
 def _parse_fraction(text: str) -> float:

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from ignn_jax.data.batches import train_batches
 from ignn_jax.data.inspection import describe as describe_images
-from ignn_jax.data.sets import load_train_and_validation
+from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.models.factory import create_model
 from ignn_jax.training import parallel
@@ -153,7 +153,7 @@ def _create_optimizer(config):
 
 def _load_data(config):
     """The training pairs and the validation pairs."""
-    training, validation = load_train_and_validation(
+    training, validation = load_sets(
         config.data.train,
         config.data.validation,
         scale=config.scale,
@@ -163,7 +163,7 @@ def _load_data(config):
     print(f"Training on {config.data.train}: {describe_images(training)}")
     for name, reason in validation.left_out:
         print(f"Left out of validation: {name}: {reason}")
-    return training.pairs, validation.pairs
+    return training, validation
 
 
 def _batches(config, pairs, start):

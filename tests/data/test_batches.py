@@ -107,7 +107,7 @@ def test_channel_shuffle_orders_the_channels_of_a_crop_alike_in_lr_and_hr():
 
 
 def test_crops_of_photographs_are_the_bicubic_of_their_hr():
-    pairs = load_set("photos", scale=2).pairs[1:2]
+    pairs = load_set("photos", scale=2)[1:2]
     for lr, hr in _crops(_take(8, pairs, lr_patch=32)):
         again = imresize(np.ascontiguousarray(hr), scale=0.5)
         inside = np.s_[2:-2, 2:-2]  # where the kernel stays within the crop

@@ -28,7 +28,7 @@ LOAD = """
 import sys, time
 from ignn_jax.data.sets import load_set
 images = load_set(f"folder:{sys.argv[1]}", scale=2, cache=sys.argv[2])
-print(len(images.pairs), sum(int(pair.lr.sum()) for pair in images.pairs))
+print(len(images), sum(int(pair.lr.sum()) for pair in images))
 """
 
 
@@ -66,7 +66,7 @@ def _files(tmp_path):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_lr_is_matlabs_bicubic_of_the_whole_image(tmp_path, scale):
     image = _picture(0, 25, 31)
-    (pair,) = _load(tmp_path, _source(image), scale=scale).pairs
+    (pair,) = _load(tmp_path, _source(image), scale=scale)
     height, width = 25 // scale * scale, 31 // scale * scale
     np.testing.assert_array_equal(pair.hr, image[:height, :width])
     np.testing.assert_array_equal(pair.lr, imresize(pair.hr, scale=1 / scale))
@@ -78,7 +78,7 @@ def test_lr_is_matlabs_bicubic_of_the_whole_image(tmp_path, scale):
 @pytest.mark.parametrize(("rows", "origin"), [(12, "given"), (13, "given, cut")])
 def test_a_given_lr_image_is_taken(tmp_path, rows, origin):
     image, small = _picture(0, 25, 30), _picture(1, rows, 15)
-    (pair,) = _load(tmp_path, _source(image, small)).pairs
+    (pair,) = _load(tmp_path, _source(image, small))
     np.testing.assert_array_equal(pair.hr, image[:24])
     np.testing.assert_array_equal(pair.lr, small[:12])
     assert pair.origin == origin
@@ -88,7 +88,7 @@ def test_a_given_lr_image_of_a_wrong_size_is_left_out(tmp_path):
     wrong = _source(_picture(), _picture(1, 8, 10), "wrong")
     for _ in range(2):  # decoded, and found decoded
         images = _load(tmp_path, wrong, _source(_picture()))
-        assert [pair.name for pair in images.pairs] == ["a"]
+        assert [pair.name for pair in images] == ["a"]
         ((name, reason),) = images.left_out
         assert name == "wrong"
         assert "its LR image is 10 x 8, but 1/2 of" in reason
@@ -118,7 +118,7 @@ def test_files_of_every_kind_are_read_or_named(tmp_path):
     Image.fromarray(_picture(2, 1, 9)).save(folder / "line.png")
 
     images = load_set(f"folder:{folder}", scale=2, cache=tmp_path / "cache")
-    hr = {pair.name: pair.hr for pair in images.pairs}
+    hr = {pair.name: pair.hr for pair in images}
     good = ["000.png", "alpha.webp", "bits.tiff", "deep.png", "gray.png", "ink.jpg"]
     assert sorted(hr) == [*good, "palette.png", "plain.bmp", "turned.jpg"]
     for name, pixels in hr.items():
@@ -147,7 +147,7 @@ def test_an_image_is_decoded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "decode_rgb", None)
     again = _load(tmp_path, _source(_picture(), name="b"))  # content, not name
     assert _files(tmp_path) == files
-    np.testing.assert_array_equal(again.pairs[0].lr, first.pairs[0].lr)
+    np.testing.assert_array_equal(again[0].lr, first[0].lr)
     _load(tmp_path, _source(_picture()), scale=3)  # HR is there
     assert len(_files(tmp_path)) == 3
 
@@ -159,7 +159,7 @@ def test_files_cut_short_are_made_again(tmp_path, left):
     (folder,) = (tmp_path / "cache").iterdir()
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[:left])
-    (pair,) = _load(tmp_path, _source(image)).pairs
+    (pair,) = _load(tmp_path, _source(image))
     np.testing.assert_array_equal(pair.hr, image)
     np.testing.assert_array_equal(pair.lr, imresize(image, scale=0.5))
 
@@ -227,7 +227,7 @@ def test_a_disk_that_fills_up_is_named(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "cache").touch()
-    with pytest.raises(InputError, match=r"data\.cache .*cannot be made a folder"):
+    with pytest.raises(InputError, match=r"data\.cache: .*cannot be made a folder"):
         _load(tmp_path, _source(_picture()))
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ignn_jax.data.batches import train_batches
 from ignn_jax.data.pairs import Pair, PairSet, drop_equal, drop_small, hold_out
-from ignn_jax.data.sets import load_set, load_train_and_validation
+from ignn_jax.data.sets import load_set, load_sets
 from ignn_jax.errors import InputError
 
 
@@ -21,7 +21,7 @@ def _pair_set(count):
 
 
 def _names(images):
-    return [pair.name for pair in images.pairs]
+    return [pair.name for pair in images]
 
 
 def _folder(path, values):
@@ -82,11 +82,9 @@ def test_drop_equal_compares_every_pixel():
 
 
 def test_split_holds_out_of_the_training_set():
-    train, validation = load_train_and_validation(
-        "photos", "split:0.1", scale=2, lr_patch=60
-    )
+    train, validation = load_sets("photos", "split:0.1", scale=2, lr_patch=60)
     assert _names(validation) == ["coffee.png"]
-    assert len(train.pairs) == 4
+    assert len(train) == 4
     assert "coffee.png" not in _names(train)
 
 
@@ -97,20 +95,18 @@ def test_validation_images_are_never_trained_on(tmp_path):
     png = tmp_path / "validation" / "2.png"
     Image.open(png).save(png.with_name("renamed.bmp"))
     png.unlink()
-    train, validation = load_train_and_validation(
-        train_spec, validation_spec, scale=2, lr_patch=8
-    )
+    train, validation = load_sets(train_spec, validation_spec, scale=2, lr_patch=8)
     assert _names(train) == ["1.png", "3.png"]
     assert train.left_out == [("2.png", "is in the validation set")]
     assert _names(validation) == ["9.png", "renamed.bmp"]
     with pytest.raises(InputError, match=r"every image is in data\.validation"):
-        load_train_and_validation(train_spec, train_spec, scale=2, lr_patch=8)
+        load_sets(train_spec, train_spec, scale=2, lr_patch=8)
 
 
 @pytest.mark.parametrize("validation", ["split:", "split:x", "split:0", "split:1"])
 def test_bad_fraction_is_refused(validation):
     with pytest.raises(InputError, match="fraction between 0 and 1"):
-        load_train_and_validation("photos", validation, scale=2, lr_patch=8)
+        load_sets("photos", validation, scale=2, lr_patch=8)
 
 
 def test_a_source_of_damaged_files_is_refused(tmp_path):
@@ -125,10 +121,8 @@ def test_the_training_sets_go_together(tmp_path, images):
         for path in sorted((images / "train" / name).iterdir())[:6]:
             (tmp_path / name / path.name).symlink_to(path)
     spec = f"folder:{tmp_path}/bsds400*2,folder:{tmp_path}/sunhays80"
-    train, validation = load_train_and_validation(
-        spec, "split:0.2", scale=2, lr_patch=60
-    )
+    train, validation = load_sets(spec, "split:0.2", scale=2, lr_patch=60)
     assert train.left_out == []
-    assert [pair.weight for pair in train.pairs + validation.pairs].count(2) == 6
-    batch = next(train_batches(train.pairs, lr_patch=60, scale=2, batch_size=4, seed=0))
+    assert [pair.weight for pair in [*train, *validation]].count(2) == 6
+    batch = next(train_batches(train, lr_patch=60, scale=2, batch_size=4, seed=0))
     assert batch["hr"].shape == (4, 120, 120, 3)

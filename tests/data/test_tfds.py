@@ -70,7 +70,7 @@ from ignn_jax.errors import InputError
 for spec in sys.argv[2:]:
     print("Spec", spec)
     try:
-        for pair in load_set(spec, scale=2).pairs:
+        for pair in load_set(spec, scale=2):
             print(pair.name, pair.origin, pair.lr.sum(), pair.hr.sum())
     except InputError as error:
         print("InputError:", error)
