@@ -17,8 +17,9 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from ignn_jax.data.layouts import Benchmark
-from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks, load_setup
+from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks
 from ignn_jax.evaluation.scores import Score
+from ignn_jax.evaluation.setup import load_setup
 from ignn_jax.training.log import read_rows
 from ignn_jax.weights.file import FILENAME, read_header
 

@@ -40,10 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from ignn_jax.data.layouts import find_benchmarks
     from ignn_jax.evaluation import benchmark as evaluate
+    from ignn_jax.evaluation.setup import load_setup
 
     outputs = evaluate.Outputs(args.save_images, args.json, args.csv, args.report)
     outputs.check()
-    setup = evaluate.load_setup(
+    setup = load_setup(
         args.weights, scale=args.scale, tile=args.tile, ensemble=args.ensemble
     )
     benchmarks = find_benchmarks(args.data, args.sets, scale=setup.scale)

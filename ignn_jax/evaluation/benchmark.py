@@ -3,65 +3,28 @@
 Images are uint8 RGB [H, W, 3]. Printing is done here alone.
 """
 
-import hashlib
 import importlib.metadata
 import pathlib
 import platform
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
 from ignn_jax.data.layouts import Benchmark, PairFiles, read_pair
+from ignn_jax.data.pairs import Pair
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import published, results
 from ignn_jax.evaluation.report import Figure, ReportSet, make_figure, write_report
 from ignn_jax.evaluation.results import ImageResult, SetResult
-from ignn_jax.evaluation.scores import score
+from ignn_jax.evaluation.scores import evaluate_pair
+from ignn_jax.evaluation.setup import BICUBIC, Setup
 from ignn_jax.files import check_output, check_output_folder, write_text
-from ignn_jax.inference.ensemble import self_ensemble
-from ignn_jax.inference.layout import HALO
-from ignn_jax.inference.tiles import TiledNetwork
-from ignn_jax.inference.upscalers import Upscaler, bicubic_upscaler, network_upscaler
 from ignn_jax.pictures.crops import Row
 from ignn_jax.pictures.files import Picture, write_picture
-from ignn_jax.weights.file import find_weights
-from ignn_jax.weights.network import load_weights
-
-# The baseline's name, as a method and in place of weights.
-BICUBIC = "bicubic"
-
-
-class Setup(NamedTuple):
-    """What is evaluated.
-
-    Attributes:
-      label: what to call it.
-      scale: of the super-resolution.
-      upscalers: by name: bicubic, and unless it is itself evaluated, the network.
-      tile: side of the network's tiles; 0 for whole images.
-      ensemble: whether over 8 orientations.
-      weights: file, checksum and header, of JSON's types.
-    """
-
-    label: str
-    scale: int
-    upscalers: dict[str, Upscaler]
-    tile: int
-    ensemble: bool
-    weights: dict[str, Any]
-
-    @property
-    def protocol(self) -> str | None:
-        """What happens to the network's images, in words, if it is one."""
-        if self.label == BICUBIC:
-            return None
-        return results.network_protocol(
-            tile=self.tile, overlap=HALO, ensemble=self.ensemble
-        )
 
 
 class Outputs(NamedTuple):
@@ -83,10 +46,14 @@ class Outputs(NamedTuple):
             for name, path in self._asdict().items()
             if path and name != "images"
         }
+        taken = set()
         for name, path in files.items():
             check_output(path, field=name)
-        if len({path.resolve() for path in files.values()}) < len(files):
-            raise InputError(f"{', '.join(files)}: name a file of its own for each")
+            if path.resolve() in taken:
+                raise InputError(
+                    f"{path}: is another output's file; give each its own", field=name
+                )
+            taken.add(path.resolve())
         if self.images:
             check_output_folder(self.images, field="save_images")
 
@@ -94,56 +61,6 @@ class Outputs(NamedTuple):
 class _Evaluated(NamedTuple):
     row: Row
     result: ImageResult
-
-
-def load_setup(
-    weights: pathlib.Path, *, scale: int | None, tile: int, ensemble: bool
-) -> Setup:
-    """The network of a weights file, or bicubic.
-
-    Args:
-      weights: as `load_weights` takes them, or "bicubic".
-      scale: None for the network's own.
-      tile: side of the tiles; 0 for whole images.
-      ensemble: over the 8 flips and rotations (IGNN+).
-
-    Raises:
-      InputError: the options contradict each other, or the weights cannot be read.
-    """
-    if str(weights) == BICUBIC:
-        return _bicubic_setup(scale, tile, ensemble)
-    model, variables, header = load_weights(weights)
-    if scale not in (None, model.scale):
-        raise InputError(
-            f"--scale {scale}: {weights} is a network for x{model.scale}; "
-            "leave --scale out, or give other weights"
-        )
-    file = find_weights(weights)
-    with open(file, "rb") as stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    run = TiledNetwork(model, variables, tile=tile)
-    label = type(model).__name__ + "+" * ensemble
-    return Setup(
-        label,
-        model.scale,
-        {
-            BICUBIC: bicubic_upscaler(model.scale),
-            label: network_upscaler(self_ensemble(run) if ensemble else run),
-        },
-        tile,
-        ensemble,
-        {"file": str(file), "sha256": checksum, "header": header},
-    )
-
-
-def _bicubic_setup(scale, tile, ensemble):
-    if scale is None:
-        raise InputError(f"--weights {BICUBIC}: give --scale too, as --scale 2")
-    for option, given in (("--ensemble", ensemble), ("--tile", tile)):
-        if given:
-            raise InputError(f"{option}: has no meaning with --weights {BICUBIC}")
-    upscalers = {BICUBIC: bicubic_upscaler(scale)}
-    return Setup(BICUBIC, scale, upscalers, 0, False, {"file": BICUBIC})
 
 
 def evaluate_benchmarks(
@@ -191,8 +108,9 @@ def _evaluate(
     """Image by image; an error concerns its own image alone."""
     for files in tqdm(pairs, unit="image", leave=False, disable=None):
         try:
-            pair = read_pair(files, scale=setup.scale)
-            upscaled = {name: run(pair.lr) for name, run in setup.upscalers.items()}
+            lr, hr, origin = read_pair(files, scale=setup.scale)
+            pair = Pair(files.name, lr, hr, origin)
+            one = evaluate_pair(pair, setup.upscalers)
         except InputError as error:
             yield error
             continue
@@ -201,14 +119,11 @@ def _evaluate(
             reason = (str(error) or "out of memory").splitlines()[0]
             yield InputError(f"{files.hr}: {reason}; try a smaller --tile")
             continue
-        scores = {
-            name: score(image, pair.hr, scale=setup.scale)
-            for name, image in upscaled.items()
-        }
+        upscaled = one.images
         sr = upscaled.get(setup.label) if len(upscaled) > 1 else None
         row = Row(files.name, pair.lr, pair.hr, upscaled[BICUBIC], sr)
         yield _Evaluated(
-            row, ImageResult(files.name, *pair.hr.shape[:2], pair.origin, scores)
+            row, ImageResult(files.name, *pair.hr.shape[:2], pair.origin, one.scores)
         )
 
 

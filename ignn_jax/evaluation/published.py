@@ -13,8 +13,8 @@ OURS = ("IGNN", "IGNN+")
 
 # For every table that shows these numbers.
 NOTE = (
-    "Published scores are quoted from the sources that published.toml names for each row;"
-    " IGNN+ and some cells are missing, for no source of them was seen or "
+    "Published scores are quoted from the sources that published.toml names for each "
+    "row. IGNN+ and some cells are missing, because no source for them was found or "
     "the sources contradict each other."
 )
 

@@ -1,15 +1,18 @@
-"""One image's scores, and the mean over images. Images are uint8 RGB [H, W, 3]."""
+"""Scores of upscaled images. Images are uint8 RGB [H, W, 3]."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from ignn_jax.data.pairs import Pair
 from ignn_jax.evaluation.metrics import psnr, ssim
+
+Upscaler = Callable[[np.ndarray], np.ndarray]
 
 
 class Score(NamedTuple):
-    """PSNR in dB (inf for identical images) and SSIM, on Y."""
+    """PSNR in dB (inf for identical images) and SSIM, both on Y."""
 
     psnr: float
     ssim: float
@@ -18,13 +21,77 @@ class Score(NamedTuple):
         return f"{self.psnr:.2f} dB / {self.ssim:.4f}"
 
 
-def score(sr: np.ndarray, hr: np.ndarray, *, scale: int) -> Score:
-    """How well an image matches the original, less a border as wide as the scale.
+class Evaluated(NamedTuple):
+    """An image pair after one or more methods have upscaled its LR image.
+
+    Attributes:
+      pair: the LR image and the HR image that the results are compared with.
+      images: the upscaled images by method, such as "bicubic" and "IGNN".
+      scores: their scores by method.
+    """
+
+    pair: Pair
+    images: dict[str, np.ndarray]
+    scores: dict[str, Score]
+
+
+def evaluate(upscale: Upscaler, pairs: Iterable[Pair]) -> list[Score]:
+    """Upscales the LR image of each pair and scores the results.
+
+    The scale is that of each pair's shapes, and a border as wide as the scale is cut
+    before comparing. The pairs are taken one at a time, so an iterator that reads them
+    needs the memory of one.
+
+    Args:
+      upscale: from an LR image to an HR image, uint8 RGB both.
+      pairs: the images.
+
+    Returns:
+      A score per pair.
 
     Raises:
-      ValueError: as `ignn_jax.evaluation.metrics.psnr` and `ssim`.
+      ValueError: HR is not a whole multiple of LR, or as `psnr` and `ssim`.
+    """
+    return [evaluate_pair(pair, {"sr": upscale}).scores["sr"] for pair in pairs]
+
+
+def evaluate_pair(pair: Pair, upscalers: Mapping[str, Upscaler]) -> Evaluated:
+    """Upscales a pair's LR image by each method and scores the results.
+
+    Raises:
+      ValueError: as `evaluate`.
+    """
+    scale = scale_of(pair)
+    images = {method: upscale(pair.lr) for method, upscale in upscalers.items()}
+    scores = {
+        method: score(image, pair.hr, scale=scale) for method, image in images.items()
+    }
+    return Evaluated(pair, images, scores)
+
+
+def score(sr: np.ndarray, hr: np.ndarray, *, scale: int) -> Score:
+    """How well an image matches the original, without a border as wide as the scale.
+
+    Raises:
+      ValueError: as `psnr` and `ssim`.
     """
     return Score(psnr(sr, hr, border=scale), ssim(sr, hr, border=scale))
+
+
+def scale_of(pair: Pair) -> int:
+    """How many times HR is as high and as wide as LR.
+
+    Raises:
+      ValueError: it is not a whole multiple.
+    """
+    (height, width), hr = pair.lr.shape[:2], pair.hr.shape[:2]
+    scale = hr[0] // height
+    if scale < 1 or hr != (scale * height, scale * width):
+        raise ValueError(
+            f"{pair.name}: an HR image of {hr[1]} x {hr[0]} is not a whole multiple of "
+            f"an LR image of {width} x {height}"
+        )
+    return scale
 
 
 def mean_score(scores: Iterable[Score]) -> Score:

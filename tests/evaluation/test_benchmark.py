@@ -228,10 +228,13 @@ def test_identical_images_are_valid_json(tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--weights", "bicubic"), "--weights bicubic: give --scale too"),
+        (("--weights", "bicubic"), "--scale: is needed where"),
         (("--weights", "bicubic", "--scale", 2, "--ensemble"), "--ensemble: has no"),
         (("--weights", "bicubic", "--scale", 2, "--tile", 64), "--tile: has no"),
-        (("--weights", "{workdir}", "--scale", 3), "--scale 3: .* network for x2"),
+        (
+            ("--weights", "{workdir}", "--scale", 3),
+            "--scale: .* network for x2, not x3",
+        ),
         (("--weights", "{workdir}", "--tile", -20), "a tile of -20 pixels"),
         (("--weights", "{root}/none"), "no such weights file"),
         (("--weights", "{workdir}", "--sets", "Three"), "which holds One, Two"),
@@ -240,7 +243,7 @@ def test_identical_images_are_valid_json(tmp_path):
         (("--weights", "{workdir}", "--report", "/proc/e"), "cannot be written"),
         (
             ("--weights", "{workdir}", "--json", "{root}/e", "--csv", "{root}/e"),
-            "--json, --csv: name a file of its own",
+            "--csv: .*e: is another output's file",
         ),
         (("--weights", "{workdir}", "--save-images", "/proc/e"), "cannot be made"),
     ],
