@@ -23,6 +23,7 @@ from benchmarks.machine import describe_machine
 from ignn_jax.devices import planned_memory
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.embedding import EMBEDDINGS
+from ignn_jax.tables import markdown_table
 
 NETWORKS = ("ignn", "edsr")
 # As the configs have them; of the graph, what is not the paper's.
@@ -167,9 +168,8 @@ def publish(
     }
     for title, rows in tables.items():
         names = [k for k, value in rows[0].items() if not isinstance(value, list)]
-        print(f"\n{title}\n\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
-        for row in rows:
-            print("| " + " | ".join(_format(row[name]) for name in names) + " |")
+        cells = [[_format(row[name]) for name in names] for row in rows]
+        print(f"\n{title}\n\n{markdown_table([names, *cells])}")
     facts = {**settings, **more, **machine}
     print("\n" + ", ".join(f"{k} {_format(v)}" for k, v in facts.items()))
     if args.json:

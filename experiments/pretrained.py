@@ -36,6 +36,7 @@ from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
+from ignn_jax.tables import markdown_table
 from ignn_jax.training.validation import Validation
 from ignn_jax.weights.file import (
     PRETRAINED,
@@ -207,7 +208,6 @@ def format_table(results: Mapping[str, Any]) -> str:
     networks, machine = results["networks"], results["machine"]
     sets = list(networks["bicubic"]["sets"])
     rows = [["", "parameters", "steps", "hours", "validation", *sets]]
-    rows.append(["---"] * len(rows[0]))
     for name, network in networks.items():
         label = f"**{_LABELS[name]}**" if name == results["shipped"] else _LABELS[name]
         cost = ["", "", ""]
@@ -218,8 +218,7 @@ def format_table(results: Mapping[str, Any]) -> str:
             cost = [f"{parameters:,}", f"{steps:,}", f"{hours:.2f}"]
         scores = [network["validation"], *(network["sets"][name] for name in sets)]
         rows.append([label, *cost, *map(_format_score, scores)])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + (
+    return markdown_table(rows) + (
         f"\n\nPSNR (dB) / SSIM on Y at x{results['scale']}; validation is "
         f"{results['validation_images']} images held out. In bold: what ships, chosen "
         "on validation. All networks but the first begin from it; their steps and "

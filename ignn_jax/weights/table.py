@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ignn_jax.tables import text_table
 from ignn_jax.weights.file import (
     count_parameters,
     find_weights,
@@ -36,9 +37,7 @@ def describe_pretrained() -> str:
             _size(path),
         )
         rows.append((*row, "; ".join(scores), header["license"]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+    return text_table(rows)
 
 
 def describe_weights(weights: str | os.PathLike) -> str:
