@@ -23,7 +23,7 @@ from benchmarks.common import (
 from benchmarks.multiply_adds import multiply_adds
 from ignn_jax.training import parallel
 from ignn_jax.training.optimizer import create_optimizer, learning_rate_schedule
-from ignn_jax.training.step import init_state, train_step
+from ignn_jax.training.step import TrainState, train_step
 
 
 class Training:
@@ -35,14 +35,16 @@ class Training:
             learning_rate=1e-4, decay_every=1000, decay_factor=0.5, steps=1000
         )
         optimizer = create_optimizer(schedule)
-        self._state = parallel.replicate(init_state(variables, optimizer))
+        self._state = parallel.replicate(TrainState.create(variables, optimizer))
         rng = np.random.default_rng(0)
         lr, hr = (
             rng.integers(0, 256, (args.batch, side, side, 3), np.uint8)
             for side in (args.patch, SCALE * args.patch)
         )
         self._batch = parallel.split({"lr": lr, "hr": hr})
-        step = functools.partial(train_step, model=model, optimizer=optimizer)
+        step = functools.partial(
+            train_step, model=model, optimizer=optimizer, axis=parallel.AXIS
+        )
         self._step, self.cost = parallel.compile_step(step, self._state, self._batch)
         forward = 2 * sum(multiply_adds(model, args.patch).values())
         # Backward is twice forward: by the input and by the weights.

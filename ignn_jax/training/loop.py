@@ -23,7 +23,7 @@ from ignn_jax.training.first_steps import FirstSteps, describe
 from ignn_jax.training.interruption import Interruption
 from ignn_jax.training.optimizer import create_optimizer, learning_rate_schedule
 from ignn_jax.training.progress import Progress
-from ignn_jax.training.step import TrainState, init_state, is_loop, train_step
+from ignn_jax.training.step import TrainState, is_loop, train_step
 from ignn_jax.training.validation import Validation
 from ignn_jax.training.workdir import Workdir
 from ignn_jax.weights.network import load_weights
@@ -187,6 +187,7 @@ def _compile(config, model, optimizer, replicated, batches):
         train_step,
         model=model,
         optimizer=optimizer,
+        axis=parallel.AXIS,
         ema_decay=config.train.ema,
         accumulate=config.train.accumulate,
     )
@@ -202,7 +203,7 @@ def _first_state(config, checkpoints, model, optimizer) -> TrainState:
     key = jax.random.key(config.seed, impl="rbg")
     variables = jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
     if checkpoints.latest is not None:
-        like = init_state(variables, optimizer, with_ema=bool(config.train.ema))
+        like = TrainState.create(variables, optimizer, ema=bool(config.train.ema))
         state, _ = checkpoints.restore(like)
         print(f"Resuming from step {state.step}")
         return state.replace(skipped_in_row=np.int32(0))
@@ -222,7 +223,7 @@ def _first_state(config, checkpoints, model, optimizer) -> TrainState:
                 "weights; or set model.graph.embedding=backbone"
             )
         variables.update(load_vgg19(config.init.vgg19))
-    return init_state(variables, optimizer, with_ema=bool(config.train.ema))
+    return TrainState.create(variables, optimizer, ema=bool(config.train.ema))
 
 
 def _refuse_to_skip_on(metrics, config):

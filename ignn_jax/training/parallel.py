@@ -18,6 +18,7 @@ import numpy as np
 from ignn_jax.devices import planned_memory
 from ignn_jax.errors import InputError
 
+# Of the devices, within a step.
 AXIS = "batch"
 
 
@@ -68,9 +69,9 @@ def _on_tpu() -> bool:
 
 
 def parallelize(step: Callable) -> Callable:
-    """`step(state, batch) -> (state, metrics)` for one device, for all of them.
+    """Maps `step(state, batch) -> (state, metrics)` over all devices.
 
-    Inside, `average` averages over the devices. The state is donated.
+    Within the step, AXIS is the axis to average over. The state is donated.
     """
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
 
@@ -104,11 +105,6 @@ def must_wait() -> bool:
     CPU devices that run ahead of one another deadlock in their collectives.
     """
     return jax.default_backend() == "cpu" and jax.device_count() > 1
-
-
-def average(tree: Any) -> Any:
-    """The mean over all devices; of gradients, never of the loss to differentiate."""
-    return jax.lax.pmean(tree, AXIS)
 
 
 def replicate(state: Any) -> Any:

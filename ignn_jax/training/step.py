@@ -1,5 +1,9 @@
-"""One step of training: L1 and an optimizer, the same on every device."""
+"""One step of training: the L1 loss and an optimizer.
 
+Batches are uint8 [B, H, W, 3] in [0, 255]; the loss is on the same scale.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -8,82 +12,114 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ignn_jax.training import parallel
-
 
 @flax.struct.dataclass
 class TrainState:
-    """All that a step changes, and the frozen variables beside it."""
+    """Everything that a step changes, and the frozen variables beside it.
+
+    Attributes:
+      step: int32, the steps done.
+      params: the parameters.
+      opt_state: of the optimizer.
+      frozen: collections without a gradient: VGG19's weights, or none.
+      ema: exponential moving average of the parameters; None without one.
+      skipped: int32, the steps whose update was not finite, and so not made.
+      skipped_in_row: int32, how many of them came last, one after another.
+    """
 
     step: jax.Array
     params: Any
     opt_state: Any
-    frozen: dict[str, Any]  # collections without gradient: VGG19's weights, or none
-    ema: Any  # exponential moving average of the parameters; None without one
-    skipped: jax.Array  # updates that were not finite
-    skipped_in_row: jax.Array  # of these, the last ones
+    frozen: dict[str, Any]
+    ema: Any
+    skipped: jax.Array
+    skipped_in_row: jax.Array
+
+    @classmethod
+    def create(
+        cls,
+        variables: Mapping[str, Any],
+        optimizer: optax.GradientTransformation,
+        *,
+        ema: bool = False,
+    ) -> "TrainState":
+        """The state before the first step.
+
+        Args:
+          variables: as `model.apply` takes them. A step that donates its state deletes
+            these arrays.
+          optimizer: the one that the steps will use.
+          ema: whether to keep a moving average of the parameters.
+        """
+        frozen = {name: tree for name, tree in variables.items() if name != "params"}
+        params = variables["params"]
+        # No array is in the state twice: it could not be donated.
+        return cls(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            opt_state=optimizer.init(params),
+            frozen=frozen,
+            ema=jax.tree.map(jnp.array, params) if ema else None,
+            skipped=jnp.zeros((), jnp.int32),
+            skipped_in_row=jnp.zeros((), jnp.int32),
+        )
 
     @property
     def variables(self) -> dict[str, Any]:
-        """As `model.apply` takes them; of the moving average where there is one."""
+        """What `model.apply` takes; of the moving average if there is one."""
         params = self.params if self.ema is None else self.ema
         return {"params": params, **self.frozen}
 
 
 def init_state(
-    variables: dict[str, Any],
+    model: nn.Module,
     optimizer: optax.GradientTransformation,
+    key: jax.Array,
     *,
-    with_ema: bool = False,
+    ema: bool = False,
 ) -> TrainState:
-    """The state before the first step, with or without a moving average."""
-    frozen = {name: tree for name, tree in variables.items() if name != "params"}
-    params, zero = variables["params"], jnp.zeros((), jnp.int32)
-    return TrainState(
-        step=zero,
-        params=params,
-        opt_state=optimizer.init(params),
-        frozen=frozen,
-        ema=params if with_ema else None,
-        skipped=zero,
-        skipped_in_row=zero,
-    )
+    """Draws a network's variables and makes the state before the first step.
 
-
-def is_loop(accumulate: int) -> bool:
-    """Whether a step takes its parts in a loop, whose cost XLA counts but once.
-
-    Not on CPU, where a convolution's gradient in a loop is 20 times slower. The parts
-    then share no memory.
+    Args:
+      model: the network.
+      optimizer: the one that the steps will use.
+      key: a JAX random key.
+      ema: whether to keep a moving average of the parameters.
     """
-    return accumulate > 1 and jax.default_backend() != "cpu"
+    variables = jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
+    return TrainState.create(variables, optimizer, ema=ema)
 
 
 def train_step(
     state: TrainState,
-    batch: dict[str, jax.Array],
+    batch: Mapping[str, jax.Array],
     *,
     model: nn.Module,
     optimizer: optax.GradientTransformation,
+    axis: str | None = None,
     ema_decay: float = 0.0,
     accumulate: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """One step of L1, on each device of `parallel.parallelize`.
+    """One step down the gradient of the mean L1 distance.
 
-    Where the loss or a gradient is not finite, the step counts but changes nothing.
+    A pure function, for `jax.jit` and other transformations. If the loss or a gradient
+    is not finite, the step is counted but changes nothing else.
 
     Args:
-      state: the same on every device.
-      batch: this device's part: "lr" [B, P, P, 3] and "hr" [B, S * P, S * P, 3], uint8.
+      state: the state before the step.
+      batch: "lr" [B, H, W, 3] and "hr" [B, S*H, S*W, 3], uint8.
       model: the network.
-      optimizer: as of Optax.
-      ema_decay: of the moving average of the parameters, if the state has one.
-      accumulate: parts that the batch goes through the network in, one after another,
-        which gives the same gradient and, but on CPU, takes less memory; divides B.
+      optimizer: the one that the state was made with.
+      axis: of `jax.pmap` or `jax.vmap`, if the batch is one part of a larger one: loss
+        and gradient are averaged over it. The state is then the same in all parts.
+      ema_decay: of the moving average, if the state has one.
+      accumulate: number of parts that the batch goes through the network in, one after
+        another; divides B. The gradient is the same and, except on CPU, it takes less
+        memory.
 
     Returns:
-      The next state, and over all devices {"loss": mean L1 on the scale of 0..255,
-      "skipped" and "skipped_in_row": as in the state}.
+      The next state, and {"loss": float32, "skipped" and "skipped_in_row": int32, as in
+      the next state}.
     """
 
     def mean_l1(params, lr, hr):
@@ -94,36 +130,48 @@ def train_step(
         found = jax.value_and_grad(mean_l1)(state.params, part["lr"], part["hr"])
         return jax.tree.map(jnp.add, total, found), None
 
-    parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
+    parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), dict(batch))
     total = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
     if is_loop(accumulate):
         total, _ = jax.lax.scan(add, total, parts)
-    else:  # nor a scan that is unrolled: of one part, it is a loop all the same
+    else:  # an unrolled scan would not do: with one part it is still a loop
         for n in range(accumulate):
             total, _ = add(total, jax.tree.map(lambda x, n=n: x[n], parts))
-    loss, gradients = parallel.average(jax.tree.map(lambda x: x / accumulate, total))
-
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    ema = state.ema
-    if ema is not None:
-        ema = optax.incremental_update(params, ema, 1 - ema_decay)
-    finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
-    changed = (params, opt_state, ema)
-    unchanged = (state.params, state.opt_state, state.ema)
-    params, opt_state, ema = jax.tree.map(
-        lambda new, old: jnp.where(finite, new, old), changed, unchanged
-    )
-    state = state.replace(
-        step=state.step + 1,
-        params=params,
-        opt_state=opt_state,
-        ema=ema,
-        skipped=state.skipped + ~finite,
-        skipped_in_row=jnp.where(finite, 0, state.skipped_in_row + 1),
-    )
+    loss, gradients = jax.tree.map(lambda x: x / accumulate, total)
+    if axis is not None:
+        # After differentiation: the gradient of an averaged loss would be wrong.
+        loss, gradients = jax.lax.pmean((loss, gradients), axis)
+    state = _update(state, loss, gradients, optimizer, ema_decay)
     return state, {
         "loss": loss,
         "skipped": state.skipped,
         "skipped_in_row": state.skipped_in_row,
     }
+
+
+def is_loop(accumulate: int) -> bool:
+    """Whether a step takes its parts in a loop, whose body XLA counts only once.
+
+    Not on CPU: there the gradient of a convolution is 20 times slower in a loop. The
+    parts are then unrolled and share no memory.
+    """
+    return accumulate > 1 and jax.default_backend() != "cpu"
+
+
+def _update(state, loss, gradients, optimizer, ema_decay):
+    """The state after an update, or with one more skipped if that is not finite."""
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    ema = state.ema
+    if ema is not None:
+        ema = optax.incremental_update(params, ema, 1 - ema_decay)
+    updated = state.replace(params=params, opt_state=opt_state, ema=ema)
+    # Not optax.apply_if_finite: it knows neither the loss nor the moving average, and
+    # after a number of errors in a row it lets them through.
+    finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
+    state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
+    return state.replace(
+        step=state.step + 1,
+        skipped=state.skipped + ~finite,
+        skipped_in_row=jnp.where(finite, 0, state.skipped_in_row + 1),
+    )

@@ -1,71 +1,84 @@
-"""Data parallelism, on one device here and on two virtual ones in a process."""
+"""Data parallelism, on one device here and on four virtual ones in a process."""
 
+import functools
 import json
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from ignn_jax.errors import InputError
+from ignn_jax.models import EDSR
 from ignn_jax.training import parallel
-from tests.networks import run
+from ignn_jax.training.step import TrainState, train_step
+from tests.networks import random_variables, run
 
-TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "NPROC": "8"}
+FOUR_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "NPROC": "8"}
 
-# Gradient of a loss that is not linear in the batch's mean: the devices' gradients
-# differ, and only their mean is that of the whole batch.
+# Four steps, mapped over all devices.
 PROGRAM = """
-import json, jax, jax.numpy as jnp, numpy as np
+import functools, json, jax, numpy as np, optax
 from ignn_jax.training import parallel
+from ignn_jax.training.step import TrainState, train_step
+from tests.training.test_parallel import BATCH, MODEL, OPTIMIZER, initial_state
 
-def step(state, batch):
-    def loss(w):
-        return ((batch["x"] @ w) ** 2).mean()
-    value, gradient = parallel.average(jax.value_and_grad(loss)(state["w"]))
-    return {"w": state["w"] - gradient}, {"loss": value}
-
-x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-state = parallel.replicate({"w": jnp.ones(3)})
-step = parallel.parallelize(step)
-for _ in range(3):
-    state, metrics = step(state, parallel.split({"x": x}))
+state = parallel.replicate(initial_state())
+step = parallel.parallelize(functools.partial(
+    train_step, model=MODEL, optimizer=OPTIMIZER, axis=parallel.AXIS))
+for _ in range(4):
+    state, metrics = step(state, parallel.split(BATCH))
+    jax.block_until_ready(metrics)
 try:
     parallel.check_batch_size(5)
 except ValueError as error:
     refused = str(error)
-copies = [shard.data[0].tolist() for shard in state["w"].addressable_shards]
+leaves = jax.tree.leaves(state.params)
 print(json.dumps({
     "devices": jax.device_count(),
-    "copies": copies,
-    "w": parallel.unreplicate(state)["w"].tolist(),
+    "differ": max(float(np.ptp(np.asarray(x), axis=0).max()) for x in leaves),
+    "params": [x.tolist() for x in jax.tree.leaves(parallel.unreplicate(state).params)],
     "loss": metrics["loss"].tolist(),
     "refused": refused,
 }))
 """
 
+MODEL = EDSR(scale=2, features=4, num_blocks=1, residual_scale=1.0)
+OPTIMIZER = optax.adam(1e-3)
+BATCH = {
+    name: np.random.default_rng(0).integers(0, 256, (8, side, side, 3), np.uint8)
+    for name, side in (("lr", 6), ("hr", 12))
+}
+
+
+def initial_state():
+    return TrainState.create(random_variables(MODEL), OPTIMIZER)
+
 
 @pytest.fixture(scope="module")
-def two_devices():
-    done = run("-c", PROGRAM, **TWO_DEVICES)
+def four_devices():
+    done = run("-c", PROGRAM, **FOUR_DEVICES)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_two_devices_descend_as_one(two_devices):
-    x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-    w = np.ones(3)
-    for _ in range(3):
-        loss = np.mean((x @ w) ** 2)
-        w = w - 2 * x.T @ (x @ w) / 6
-    assert two_devices["devices"] == 2
-    np.testing.assert_allclose(two_devices["w"], w, rtol=1e-4)
-    np.testing.assert_allclose(two_devices["loss"], [loss, loss], rtol=1e-4)
-    assert two_devices["copies"] == [two_devices["w"]] * 2
+def test_four_devices_train_as_one(four_devices):
+    state = initial_state()
+    step = jax.jit(functools.partial(train_step, model=MODEL, optimizer=OPTIMIZER))
+    for _ in range(4):
+        state, metrics = step(state, BATCH)
+    assert four_devices["devices"] == 4
+    assert four_devices["differ"] == 0
+    np.testing.assert_allclose(four_devices["loss"], 4 * [metrics["loss"]], rtol=1e-5)
+    for found, expected in zip(
+        four_devices["params"], jax.tree.leaves(state.params), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_batch_that_two_devices_cannot_share_is_refused(two_devices):
-    assert "train.batch_size=5 " in two_devices["refused"]
-    assert two_devices["refused"].endswith("2 devices; give 4 or 6")
+def test_a_batch_that_four_devices_cannot_share_is_refused(four_devices):
+    assert "train.batch_size" in four_devices["refused"]
+    assert four_devices["refused"].endswith("4 devices; give 4 or 8")
 
 
 def test_the_nearest_batch_size_is_named(monkeypatch):
