@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.machine import describe_machine
 from ignn_jax.devices import planned_memory
+from ignn_jax.machine import describe_machine
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.embedding import EMBEDDINGS
 from ignn_jax.tables import markdown_table

@@ -28,7 +28,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.machine import describe_machine
 from experiments import runs
 from ignn_jax.data.layouts import find_benchmarks, read_pair
 from ignn_jax.data.pairs import Pair
@@ -36,6 +35,7 @@ from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
+from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
 from ignn_jax.training.validation import Validation
 from ignn_jax.weights.file import (

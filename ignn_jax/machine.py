@@ -1,4 +1,4 @@
-"""What a measurement was made on, to be written beside its numbers."""
+"""What a result was measured on, to be written beside its numbers."""
 
 import datetime
 import importlib.metadata
@@ -8,20 +8,20 @@ import platform
 
 
 def describe_machine(*packages: str) -> dict[str, str]:
-    """Date, processor, cores that this process may use, load, memory and versions.
+    """The date, the processor, its cores and load, the memory and the versions.
 
     Args:
       packages: whose versions matter.
 
     Returns:
-      Names and values, for a table or JSON.
+      Names and values, for a table or JSON. "cores" are those that this process may
+      use; "load" is the last minute's, and includes what the caller itself did.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.date.today().isoformat(),
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
-        # Of the last minute: what else ran, and what the benchmark itself did.
         "load": f"{os.getloadavg()[0]:.1f}",
         "memory": f"{memory:.0f} GiB",
         "system": platform.platform(),
