@@ -190,7 +190,7 @@ def head():
     [
         (("--vgg19", "none.npz"), {}, "none.npz"),
         (("--sets", "Small,Large"), {}, "--sets Large: no such folder in"),
-        (("--output", "configs"), {}, "--output configs: is a folder"),
+        (("--output", "configs"), {}, "output: configs: is a folder"),
         ((), {"model.feature": 4}, 'Did you mean "features"'),
         ((), {"train.steps": 0}, "train.steps=0: give at least 1"),
     ],
