@@ -25,7 +25,7 @@ from benchmarks.common import (
     summarize,
 )
 from ignn_jax.models.factory import model_settings
-from ignn_jax.weights.network import save_weights
+from ignn_jax.weights.network import save
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ REPOSITORY = pathlib.Path(__file__).parents[1]
 def prepare(args, folder: pathlib.Path) -> dict[str, list[str]]:
     """The command lines, and what they need."""
     model, variables = make_network("ignn", args)
-    save_weights(folder / "w.safetensors", model, variables, source="random")
+    save(folder / "w.safetensors", model, variables, source="random")
     (folder / "pictures").mkdir()
     for n in range(2):
         pixels = np.random.default_rng(n).integers(0, 256, (96, 96, 3))

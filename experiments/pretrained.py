@@ -38,13 +38,9 @@ from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
 from ignn_jax.training.validation import Validation
-from ignn_jax.weights.file import (
-    PRETRAINED,
-    count_parameters,
-    find_weights,
-    read_weights,
-)
-from ignn_jax.weights.network import load_weights, save_weights
+from ignn_jax.weights.file import count_parameters, read_weights
+from ignn_jax.weights.find import PRETRAINED, find_weights
+from ignn_jax.weights.network import load, save
 from ignn_jax.weights.vgg19 import load_vgg19
 
 # Those that need no weights of others.
@@ -102,7 +98,7 @@ def make(args: argparse.Namespace) -> None:
     networks = {name: _describe(args.workdir / name, found[name]) for name in flags}
     candidates = [f"ignn_{name}" for name in args.embeddings]
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
-    model, variables, _ = load_weights(args.workdir / shipped)
+    model, variables = load(args.workdir / shipped)
     validation = Validation(_held_out(config), model, config.eval.tile)
     bicubic = {
         "validation": validation.bicubic._asdict(),
@@ -129,7 +125,7 @@ def make(args: argparse.Namespace) -> None:
     write_text(args.workdir / "results.json", json.dumps(results, indent=2) + "\n")
     write_text(args.workdir / "results.md", table)
     header = _header(results)
-    save_weights(output, model, variables, stored=results["stored"], **header)
+    save(output, model, variables, stored=results["stored"], **header)
     print(f"\n{table}\n{output}: {shipped}, stored as {results['stored']}")
 
 

@@ -21,7 +21,8 @@ from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks
 from ignn_jax.evaluation.scores import Score
 from ignn_jax.evaluation.setup import load_setup
 from ignn_jax.training.log import read_rows
-from ignn_jax.weights.file import FILENAME, read_header
+from ignn_jax.weights.file import read_header
+from ignn_jax.weights.find import FILENAME
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]
 

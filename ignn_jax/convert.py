@@ -1,4 +1,4 @@
-"""A stable name: `ignn_jax.weights.torch` holds the converters."""
+"""The converters of PyTorch weights, under a stable name."""
 
 from ignn_jax.weights.torch import edsr_from_torch, ignn_from_torch
 

@@ -1,8 +1,8 @@
-"""The `ignn-jax` command: super-resolve pictures, evaluate weights, convert them.
+"""The `ignn-jax` command: upscale pictures, evaluate, explain and convert networks.
 
-Each command is a module: what it takes, and what it does. Training is
-`python -m ignn_jax.main`. A mistake of the user ends in one line on stderr and
-status 2; a file that failed among others, in status 1.
+Each command is a module with its arguments and a function that runs it. Training is
+another program, `python -m ignn_jax.main`. A user's mistake ends in one line on stderr
+and status 2. Status 1 means that some files of several failed.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from ignn_jax.cli import (
     upscale,
     weights,
 )
+from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 
-# Their heavy imports (JAX) are made when they run, so that --help and a misspelt option
-# answer at once.
+# They import JAX, which is slow, only when they run: --help answers at once.
 _COMMANDS = (upscale, evaluate, weights, convert, plot, explain, data)
 
 
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command line; returns the exit status."""
+    """Runs a command line and returns its exit status."""
     args = _parser().parse_args(argv)
     compile_cache.enable()
     try:
@@ -48,17 +48,10 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except InputError as error:
-        print(f"ignn-jax: {_in_words(error, args)}", file=sys.stderr)
+        print(f"ignn-jax: {in_words(error, args)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `ignn-jax weights | head -1` has read enough
+    except BrokenPipeError:  # as in `ignn-jax weights | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _in_words(error: InputError, args: argparse.Namespace) -> str:
-    """The error's line, with a field that is an option of the command as its flag."""
-    if error.field in vars(args):
-        return f"--{error.field.replace('_', '-')}: {error.reason}"
-    return str(error)

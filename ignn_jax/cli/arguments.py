@@ -1,14 +1,15 @@
-"""What several commands take."""
+"""Arguments that several commands share."""
 
 import argparse
 import pathlib
 import sys
+from collections.abc import Callable
 
 
 def add_weights(
     parser: argparse.ArgumentParser, also: str, *, required: bool = False
 ) -> None:
-    """Adds --weights; `also` ends its description."""
+    """Adds --weights; its description ends with `also`."""
     parser.add_argument(
         "--weights",
         type=pathlib.Path,
@@ -20,10 +21,10 @@ def add_weights(
 
 
 def chosen_weights(weights: pathlib.Path | None, *, scale: int | None = None) -> str:
-    """The weights that are named, or else those of the package, which it says."""
+    """The weights given, or else the package's own, which are named on stderr."""
     if weights:
         return str(weights)
-    from ignn_jax.weights.file import default_weights
+    from ignn_jax.weights.find import default_weights
 
     name = default_weights(scale)
     print(f"Weights: {name} (--weights takes others)", file=sys.stderr)
@@ -39,17 +40,13 @@ def add_ensemble(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def positive(text: str) -> int:
-    """An integer of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is an integer of at least `least`."""
 
+    def integer(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+        return number
 
-def scale(text: str) -> int:
-    """An integer of at least 2; what networks there are is known elsewhere."""
-    number = int(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{number} is less than 2")
-    return number
+    return integer

@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from ignn_jax.cli.arguments import positive, scale
+from ignn_jax.cli.arguments import at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHEET.png",
         help="write the first crops of a training, LR enlarged beside HR",
     )
-    add("--scale", type=scale, default=2, metavar="N")
-    add("--lr-patch", type=positive, default=60, metavar="N")
+    add("--scale", type=at_least(2), default=2, metavar="N")
+    add("--lr-patch", type=at_least(1), default=60, metavar="N")
     add("--seed", type=int, default=0, metavar="N")
     add("--channel-shuffle", action="store_true")
     add(

@@ -3,11 +3,11 @@
 import argparse
 import pathlib
 
-from ignn_jax.cli.arguments import add_ensemble, add_weights, scale
+from ignn_jax.cli.arguments import add_ensemble, add_weights, at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's."""
+    """Adds the arguments of this command."""
     parser.set_defaults(run=_run)
     add = parser.add_argument
     add(
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="side of tiles, in input pixels; 0: no tiles (default: %(default)s)",
     )
-    add("--scale", type=scale, metavar="N", help="needed with --weights bicubic")
+    add("--scale", type=at_least(2), metavar="N", help="needed with --weights bicubic")
     add_ensemble(parser)
     for option, metavar, description in (
         ("--save-images", "DIR", "write the upscaled images as DIR/SET/NAME_x2.png"),

@@ -7,7 +7,7 @@ from ignn_jax.cli.arguments import add_weights, chosen_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's."""
+    """Adds the arguments of this command."""
     parser.set_defaults(run=_run)
     add = parser.add_argument
     add("image", type=pathlib.Path, metavar="IMAGE")

@@ -5,7 +5,7 @@ import pathlib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's."""
+    """Adds the arguments of this command."""
     parser.set_defaults(run=_run)
     add, path = parser.add_argument, pathlib.Path
     add("runs", type=path, nargs="+", metavar="RUN", help="a workdir")

@@ -7,15 +7,14 @@ import pathlib
 from ignn_jax.cli.arguments import (
     add_ensemble,
     add_weights,
+    at_least,
     chosen_weights,
-    positive,
-    scale,
 )
 from ignn_jax.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's."""
+    """Adds the arguments of this command."""
     parser.set_defaults(run=_run)
     add = parser.add_argument
     add(
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_weights(parser, also=" (default: the package's own of the scale)")
     add(
         "--scale",
-        type=scale,
+        type=at_least(2),
         metavar="N",
         help="of the weights (default: x2, or that of --weights, which is refused if "
         "it is another)",
@@ -58,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end size, as large as fits into this box in proportion",
     )
     sizes.add_argument(
-        "--width", type=positive, metavar="N", help="end size by its width"
+        "--width", type=at_least(1), metavar="N", help="end size by its width"
     )
     add(
         "--tile",
@@ -94,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-pixels",
-        type=positive,
+        type=at_least(1),
         metavar="N",
         help="refuse larger inputs (default: 250 million)",
     )
@@ -158,7 +157,7 @@ def factor(text: str) -> float:
 def size(text: str) -> tuple[int, int]:
     """WIDTHxHEIGHT."""
     width, _, height = text.lower().partition("x")
-    return positive(width), positive(height)
+    return at_least(1)(width), at_least(1)(height)
 
 
 def quality(text: str) -> int:

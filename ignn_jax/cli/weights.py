@@ -5,7 +5,7 @@ import pathlib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's."""
+    """Adds the arguments of this command."""
     parser.set_defaults(run=_run)
     parser.add_argument(
         "weights",

@@ -14,8 +14,8 @@ from ignn_jax.inference.ensemble import self_ensemble
 from ignn_jax.inference.layout import HALO
 from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
-from ignn_jax.weights.file import find_weights
-from ignn_jax.weights.network import load_weights
+from ignn_jax.weights.find import find_weights
+from ignn_jax.weights.network import load_with_header
 
 # The name of the baseline, and what stands for it in place of weights.
 BICUBIC = "bicubic"
@@ -89,7 +89,7 @@ def load_setup(
     """The network of a weights file, or bicubic.
 
     Args:
-      weights: as `load_weights` takes them, or "bicubic".
+      weights: as `load` takes them, or "bicubic".
       scale: None for the network's own.
       tile: side of the tiles; 0 for whole images.
       ensemble: average over the 8 flips and rotations (IGNN+).
@@ -104,7 +104,7 @@ def load_setup(
             if given:
                 raise InputError("has no meaning for bicubic", field=field)
         return bicubic_setup(scale)
-    model, variables, header = load_weights(weights)
+    model, variables, header = load_with_header(weights)
     if scale not in (None, model.scale):
         raise InputError(
             f"{weights} is a network for x{model.scale}, not x{scale}; "

@@ -17,7 +17,7 @@ from ignn_jax.files import check_output, write_bytes
 from ignn_jax.inference.layout import SPOILT
 from ignn_jax.inspection.neighbors import Box, Explanation, explain
 from ignn_jax.inspection.statistics import graph_scale
-from ignn_jax.weights.network import load_weights
+from ignn_jax.weights.network import load
 
 
 def explain_file(
@@ -33,7 +33,7 @@ def explain_file(
     Args:
       path: the image.
       at: x and y of a pixel, from 0.
-      weights: as `load_weights` takes them.
+      weights: as `load` takes them.
       output: the PNG; None for one beside the image, `photo_explained_X_Y.png`.
       overwrite: replace the PNG if it exists.
 
@@ -56,7 +56,7 @@ def explain_file(
             f"--at {x},{y}: outside {path}; give a pixel from 0,0 to "
             f"{width - 1},{height - 1}"
         )
-    model, variables, _ = load_weights(weights)
+    model, variables = load(weights)
     if graph_scale(model) is None:
         raise InputError(
             f"{weights}: this network has no graph of patches to explain; give an IGNN "

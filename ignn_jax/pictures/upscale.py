@@ -22,8 +22,8 @@ from ignn_jax.pictures.files import (
     to_gray,
     to_pillow,
 )
-from ignn_jax.weights.file import default_weights, find_weights
-from ignn_jax.weights.network import load_weights
+from ignn_jax.weights.find import default_weights, find_weights
+from ignn_jax.weights.network import load
 
 Progress = Callable[[Sequence], Iterable]
 
@@ -114,10 +114,10 @@ def load_network(
       dtype: of the convolutions, "float32" or "bfloat16"; None for the weights' own.
 
     Raises:
-      InputError: as `load_weights`, or for another scale, a wrong tile, or a device
+      InputError: as `load`, or for another scale, a wrong tile, or a device
         that is not here.
     """
-    model, variables, _ = load_weights(weights)
+    model, variables = load(weights)
     if scale not in (None, model.scale):
         raise InputError(
             f"scale {scale}: {weights} is a network for x{model.scale}; give other "

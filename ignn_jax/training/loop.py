@@ -26,7 +26,7 @@ from ignn_jax.training.progress import Progress
 from ignn_jax.training.step import TrainState, is_loop, train_step
 from ignn_jax.training.validation import Validation
 from ignn_jax.training.workdir import Workdir
-from ignn_jax.weights.network import load_weights
+from ignn_jax.weights.network import load
 from ignn_jax.weights.vgg19 import load_vgg19
 
 
@@ -208,7 +208,7 @@ def _first_state(config, checkpoints, model, optimizer) -> TrainState:
         print(f"Resuming from step {state.step}")
         return state.replace(skipped_in_row=np.int32(0))
     if config.init.backbone:
-        _, backbone, _ = load_weights(config.init.backbone)
+        _, backbone = load(config.init.backbone)
         params, fresh = take_backbone(variables["params"], backbone["params"])
         variables["params"] = params
         taken = len(jax.tree.leaves(params)) - len(fresh)

@@ -16,7 +16,8 @@ from ignn_jax.training.log import Log
 from ignn_jax.training.progress import Progress
 from ignn_jax.training.step import TrainState
 from ignn_jax.training.validation import Validation
-from ignn_jax.weights.network import BEST_FILENAME, FILENAME, save_weights
+from ignn_jax.weights.find import BEST_FILENAME, FILENAME
+from ignn_jax.weights.network import save
 
 
 class Workdir(contextlib.AbstractContextManager):
@@ -73,7 +74,7 @@ class Workdir(contextlib.AbstractContextManager):
         if psnr is not None and psnr == self.log.best_psnr:
             names.append(BEST_FILENAME)
         for name in names if self._writes else ():
-            save_weights(self._path / name, self._model, state.variables, step=step)
+            save(self._path / name, self._model, state.variables, step=step)
 
     def finish(self, state: TrainState) -> None:
         """Writes the pictures and tells what the training was worth."""

@@ -1,21 +1,20 @@
 """The format of weights files: safetensors with a JSON header and a checksum.
 
-Tensors are named by their path in the variables, `params/block_0/conv_0/kernel`,
-convolutions HWIO. On disk they are float32, or float16 or bfloat16 to save space. The
-one entry of safetensors' metadata, "ignn_jax", is JSON, the header:
+Tensors are named by their path in the variables, `params/block_0/conv_0/kernel`, with
+convolutions as HWIO. They are stored as float32, or as float16 or bfloat16 to save
+space. The one entry of safetensors' metadata, "ignn_jax", is the header, as JSON:
 
-  model    the network's settings, as of `ignn_jax.models.factory`
-  sha256   of all else in the header and of the tensors
-  step     of the training, or whatever else the writer knows
+  model    the settings of the network, as in `ignn_jax.models.factory`
+  sha256   the digest of the rest of the header and of the tensors
+  step     the training step, or whatever else the writer wants to tell
 
-Weights that come with the package, `pretrained/NAME.safetensors`, are known by their
-names, and their headers also hold
+Weights that come with the package, `pretrained/NAME.safetensors`, also have
 
   data     what they were trained on, in words
-  command  what trained them
-  commit   of this repository, at which
-  steps    of the training
-  license  of the weights
+  command  the command that trained them
+  commit   the commit of this repository that was used
+  steps    how many steps they were trained for
+  license  the license of the weights
   psnr     in dB on Y: {"Set5": {"bicubic": 33.68, "edsr": ..., "ignn": ...}, ...}
 
 Nothing here needs JAX, which takes a second to import.
@@ -23,7 +22,6 @@ Nothing here needs JAX, which takes a second to import.
 
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -36,64 +34,7 @@ import safetensors.numpy
 from ignn_jax.errors import InputError
 from ignn_jax.files import write_bytes
 
-# What a training run keeps up to date in its workdir: the last, and the best.
-FILENAME, BEST_FILENAME = "weights.safetensors", "best.safetensors"
-
-PRETRAINED = pathlib.Path(__file__).with_name("pretrained")
-
 _HEADER, _DIGEST = "ignn_jax", "sha256"
-
-
-def pretrained() -> dict[str, pathlib.Path]:
-    """The weights that come with the package: their files by their names."""
-    return {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
-
-
-def default_weights(scale: int | None = None) -> str:
-    """The name of the package's own weights of a scale, x2 if None; the largest.
-
-    Raises:
-      InputError: there are none.
-    """
-    scale, files = scale or 2, pretrained()
-    scales = {name: read_header(path)["model"]["scale"] for name, path in files.items()}
-    fitting = [name for name in files if scales[name] == scale]
-    if not fitting:
-        there = ", ".join(f"{name} (x{n})" for name, n in scales.items()) or "none"
-        raise InputError(
-            f"scale {scale}: no such weights come with the package, which has {there}; "
-            "give others (--weights), or leave the scale out and go on from x2 by "
-            f"bicubic (--outscale {scale})"
-        )
-    return max(fitting, key=lambda name: files[name].stat().st_size)
-
-
-def find_weights(weights: str | os.PathLike) -> pathlib.Path:
-    """The file that is meant.
-
-    Args:
-      weights: a file; a workdir, for the one in it; or, where there is neither, the
-        name of weights that come with the package.
-
-    Raises:
-      InputError: it is none of these.
-    """
-    path, files = pathlib.Path(weights), pretrained()
-    if path.is_dir():
-        if not (path / FILENAME).is_file():
-            raise InputError(
-                f"{path}: no {FILENAME} in this folder; give a weights file or the "
-                "workdir of a training run that has saved a checkpoint"
-            )
-        return path / FILENAME
-    if path.is_file():
-        return path
-    if str(weights) not in files:
-        raise InputError(
-            f"{path}: no such weights file, and not the name of weights that come with "
-            f"the package: {', '.join(files) or 'none do'}"
-        )
-    return files[str(weights)]
 
 
 def write_weights(
@@ -102,24 +43,24 @@ def write_weights(
     """Writes a file, whole or not at all; the same contents give the same bytes.
 
     Args:
-      path: the file; replaced if it exists.
-      tensors: by name.
-      header: what JSON can hold; the checksum is added.
+      path: the file; it is replaced if it exists.
+      tensors: arrays by name.
+      header: values that JSON can hold; the digest is added.
 
     Raises:
-      InputError: it cannot be written.
+      InputError: the file cannot be written.
     """
-    header = {**header, _DIGEST: _digest(tensors, header)}
+    header = {**header, _DIGEST: _own_digest(tensors, header)}
     data = safetensors.numpy.save(dict(tensors), {_HEADER: json.dumps(header)})
     write_bytes(path, data)
 
 
 def read_weights(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Reads a file: its tensors, as on disk, and its header.
+    """Reads the tensors, with the dtype that they are stored in, and the header.
 
     Raises:
-      InputError: not a weights file, or not as it was written: a checksum that is
-        there has to fit.
+      InputError: this is not a weights file, or it is damaged: it has a digest, and
+        its contents do not match it.
     """
     header = read_header(path)
     try:
@@ -127,19 +68,19 @@ def read_weights(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, A
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise _unreadable(path, error) from error
-    if _DIGEST in header and header[_DIGEST] != _digest(tensors, header):
+    if _DIGEST in header and header[_DIGEST] != _own_digest(tensors, header):
         raise InputError(
-            f"{path}: damaged: its contents do not fit its checksum; copy or download "
-            "it again"
+            f"{path}: damaged: its contents do not match its checksum; copy or "
+            "download it again"
         )
     return tensors, header
 
 
 def read_header(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a file's header alone; that it has a model with a name and a scale is sure.
+    """Reads only the header, and checks that it has a model with a name and a scale.
 
     Raises:
-      InputError: not a weights file.
+      InputError: this is not a weights file.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -150,29 +91,39 @@ def read_header(path: pathlib.Path) -> dict[str, Any]:
         OSError,
         ValueError,
         KeyError,
-        TypeError,  # JSON, but not ours
+        TypeError,  # JSON of another shape
     ) as error:
         raise _unreadable(path, error) from error
     return header
 
 
+def digest(tensors: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> str:
+    """The SHA-256 of named arrays and of what is known about them, as hex digits.
+
+    Names, dtypes and shapes count. The order of the tensors does not.
+
+    Args:
+      tensors: arrays by name.
+      info: values that JSON can hold. JSON keeps their order, and floats exactly, so
+        what is read back gives the same digest.
+    """
+    sha256 = hashlib.sha256(json.dumps(info).encode())
+    for name, array in sorted(tensors.items()):
+        sha256.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        sha256.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return sha256.hexdigest()
+
+
 def count_parameters(tensors: Mapping[str, np.ndarray]) -> int:
-    """How many are trained: VGG19's frozen ones are left out."""
+    """How many parameters are trained; the frozen ones of VGG19 do not count."""
     return sum(x.size for name, x in tensors.items() if name.startswith("params/"))
 
 
-def _unreadable(path, error):
+def _unreadable(path: pathlib.Path, error: Exception) -> InputError:
     return InputError(
         f"{path}: not a weights file of ignn_jax, or a damaged one ({error})"
     )
 
 
-def _digest(tensors, header):
-    """In JSON what is read back is what was written, in its order, floats included."""
-    header = {key: value for key, value in header.items() if key != _DIGEST}
-    digest = hashlib.sha256(json.dumps(header).encode())
-    for name in sorted(tensors):
-        array = tensors[name]
-        digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+def _own_digest(tensors, header):
+    return digest(tensors, {k: v for k, v in header.items() if k != _DIGEST})

@@ -1,4 +1,4 @@
-"""A network in a single file: its weights and settings (`ignn_jax.weights.file`)."""
+"""A network in a single file: its weights and its settings."""
 
 import os
 import pathlib
@@ -12,19 +12,13 @@ import numpy as np
 
 from ignn_jax.errors import InputError
 from ignn_jax.models.factory import create_model, model_settings
-from ignn_jax.weights.file import (
-    BEST_FILENAME,
-    FILENAME,
-    find_weights,
-    read_weights,
-    write_weights,
-)
-
-__all__ = ["BEST_FILENAME", "FILENAME", "load_weights", "save_weights"]
+from ignn_jax.weights.file import read_weights, write_weights
+from ignn_jax.weights.find import find_weights
+from ignn_jax.weights.tensors import check_tensors
 
 
-def save_weights(
-    path: str | os.PathLike,
+def save(
+    path: str | os.PathLike[str],
     model: nn.Module,
     variables: Mapping[str, Any],
     *,
@@ -34,14 +28,15 @@ def save_weights(
     """Writes a weights file, whole or not at all.
 
     Args:
-      path: the file; replaced if it exists.
-      model: the network whose settings go into the header.
-      variables: as `model.apply` takes them.
-      stored: dtype on disk: "float32", or "float16" or "bfloat16" for half the size.
-      **details: whatever else JSON can hold, for the header: step, PSNR, data.
+      path: the file; it is replaced if it exists.
+      model: the network; its settings go into the header.
+      variables: what `model.apply` takes.
+      stored: the dtype in the file: "float32", or "float16" or "bfloat16" for half the
+        size.
+      **details: anything else for the header that JSON can hold: step, PSNR, data.
 
     Raises:
-      InputError: it cannot be written.
+      InputError: the file cannot be written.
     """
     flat = flax.traverse_util.flatten_dict(dict(variables), sep="/")
     tensors = {
@@ -52,49 +47,42 @@ def save_weights(
     write_weights(pathlib.Path(path), tensors, header)
 
 
-def load_weights(
-    weights: str | os.PathLike,
-) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
-    """Reads a network from a weights file.
+def load(weights: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
+    """Reads a network: `sr = model.apply(variables, lr)`.
 
     Args:
-      weights: the file, the workdir of a training run, or the name of weights that
-        come with the package, as `find_weights` takes it.
+      weights: a weights file, the workdir of a training run, or the name of weights
+        that come with the package.
 
     Returns:
-      The network, its variables (NumPy, float32), and the header.
+      The model and its variables (NumPy, float32).
 
     Raises:
-      InputError: no such file, not a weights file, a damaged one, or one of tensors
-        that are missing, unexpected, of another shape or not finite.
+      InputError: there is no such file, it is not a weights file or is damaged, or a
+        tensor is missing, unexpected, of another shape or not finite.
     """
+    model, variables, _ = load_with_header(weights)
+    return model, variables
+
+
+def load_with_header(
+    weights: str | os.PathLike[str],
+) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+    """As `load`, with the file's header as a third result (see `weights.file`)."""
     path = find_weights(weights)
     tensors, header = read_weights(path)
     try:
         model = create_model(header["model"])
     except (InputError, TypeError) as error:
-        raise InputError(f"{path}: not a network that is known ({error})") from error
+        raise InputError(f"{path}: not a known network ({error})") from error
     flat = {name: array.astype(np.float32) for name, array in tensors.items()}
-    _check(path, model, flat)
+    check_tensors(flat, _shapes(model), source=str(path))
     return model, flax.traverse_util.unflatten_dict(flat, sep="/"), header
 
 
-def _check(path, model, flat):
-    """Raises InputError unless the tensors are those of the model."""
-    # Of a single pixel: the fewer the neighbors, the sooner it is traced.
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    # One pixel is enough, and the fewer neighbors there are, the faster is the tracing.
     lr = jax.ShapeDtypeStruct((1, 1, 1, 3), np.float32)
-    expected = jax.eval_shape(model.init, jax.random.key(0), lr)
-    expected = flax.traverse_util.flatten_dict(expected, sep="/")
-    problems = [f"{name} is missing" for name in expected.keys() - flat.keys()]
-    problems += [f"{name} is unexpected" for name in flat.keys() - expected.keys()]
-    for name in sorted(expected.keys() & flat.keys()):
-        if flat[name].shape != expected[name].shape:
-            problems.append(
-                f"{name} has shape {flat[name].shape}, not {expected[name].shape}"
-            )
-        elif not np.isfinite(flat[name]).all():
-            problems.append(f"{name} is not finite")
-    if problems:
-        shown = "; ".join(sorted(problems)[:3])
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise InputError(f"{path}: {shown}{more}")
+    variables = jax.eval_shape(model.init, jax.random.key(0), lr)
+    flat = flax.traverse_util.flatten_dict(variables, sep="/")
+    return {name: leaf.shape for name, leaf in flat.items()}

@@ -1,6 +1,6 @@
-"""`ignn-jax weights`: what comes with the package, and what weights say of themselves.
+"""What `ignn-jax weights` prints: a list of the package's weights, or one in detail.
 
-It answers at once, since nothing here needs JAX.
+Nothing here needs JAX, so the command answers at once.
 """
 
 import os
@@ -8,16 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ignn_jax.tables import text_table
-from ignn_jax.weights.file import (
-    count_parameters,
-    find_weights,
-    pretrained,
-    read_weights,
-)
+from ignn_jax.weights.file import count_parameters, read_weights
+from ignn_jax.weights.find import find_weights, pretrained
 
 
 def describe_pretrained() -> str:
-    """A table of the weights that come with the package, their scores beside bicubic's.
+    """A table of the weights that come with the package, with their scores.
 
     Raises:
       InputError: one of them is damaged.
@@ -41,10 +37,10 @@ def describe_pretrained() -> str:
 
 
 def describe_weights(weights: str | os.PathLike) -> str:
-    """What there is to know of a weights file: its size, and its header, line by line.
+    """All that a weights file says about itself: its size and its header, line by line.
 
     Args:
-      weights: as `find_weights` takes them.
+      weights: what `find_weights` takes.
 
     Raises:
       InputError: no such file, not a weights file, or a damaged one.

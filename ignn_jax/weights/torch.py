@@ -1,18 +1,72 @@
-"""PyTorch weights, of the reference and of its backbone, as weights of ours."""
+"""PyTorch checkpoints of the reference and of EDSR, read and converted."""
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
+import flax.traverse_util
 import numpy as np
 
+from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.aggregation import ECN_FEATURES
 from ignn_jax.models.edsr import upsample_factors
 from ignn_jax.models.embedding import VGG19, VGG19_SHAPES
+from ignn_jax.weights.tensors import check_tensors
 
-# Held twice, or constant, in the state dicts.
+# These are constants, or copies of other entries.
 _REDUNDANT = re.compile(r"(graph\.embedcnn\.|vggnet\.sub_mean\.|sub_mean\.|add_mean\.)")
+
+
+def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads the state dict of a PyTorch checkpoint; this needs the extra [torch].
+
+    Only tensors are unpickled. The state dict may be inside a training checkpoint,
+    under `net_state_dict`, `state_dict` or `params`.
+
+    Returns:
+      Arrays by PyTorch's names.
+
+    Raises:
+      InputError: PyTorch is not installed, or the file is not a checkpoint.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError(
+            f"{path}: reading PyTorch's files needs PyTorch: "
+            "pip install 'ignn-jax[torch]'"
+        ) from error
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its unpickler meets
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not a PyTorch checkpoint ({reason})") from error
+    for key in ("net_state_dict", "state_dict", "params"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in loaded.values()
+    ):
+        raise InputError(f"{path}: no state dict of tensors in this checkpoint")
+    return {name: tensor.numpy() for name, tensor in loaded.items()}
+
+
+def load_network(
+    path: str | os.PathLike[str], *, scale: int
+) -> tuple[EDSR | IGNN, dict[str, Any]]:
+    """Reads and converts a PyTorch checkpoint of either network.
+
+    Raises:
+      InputError: as the functions below, with the path.
+    """
+    state_dict = load_torch(path)
+    convert = edsr_from_torch if is_edsr(state_dict) else ignn_from_torch
+    try:
+        return convert(state_dict, scale=scale)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def ignn_from_torch(
@@ -22,22 +76,24 @@ def ignn_from_torch(
     window: int = 30,
     neighbors: int = 5,
     window_center: str = "reference",
-) -> tuple[IGNN, dict]:
-    """The reference's IGNN as ours.
+) -> tuple[IGNN, dict[str, Any]]:
+    """Converts the weights of the reference's IGNN.
 
     Args:
-      state_dict: the reference's parameter names, with or without "module.", to arrays
-        (torch tensors or NumPy, convolutions OIHW).
+      state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the reference's
+        names, with or without "module." before them.
       scale: 2, 3 or 4.
-      window, neighbors, window_center: what the arrays do not tell; see GraphConfig.
+      window: as in GraphConfig, like the next two: the arrays do not tell.
+      neighbors: as in GraphConfig.
+      window_center: as in GraphConfig.
 
     Returns:
-      The model and its variables: `model.apply(variables, lr)`. Blocks, their split
-      around the graph and features are read off the arrays; the residual scale is the
-      reference's 0.1.
+      The model and its variables: `model.apply(variables, lr)`. The number of blocks
+      before and after the graph, and of features, follow from the arrays; the residual
+      scale is 0.1, as in the reference.
 
     Raises:
-      ValueError: names that are missing, unexpected, or of another shape, all listed.
+      InputError: tensors are missing, unexpected, of another shape or not finite.
     """
     arrays = _arrays(state_dict)
     # body1 holds blocks alone; body2 holds blocks, then one convolution.
@@ -62,20 +118,23 @@ def ignn_from_torch(
     return model, variables
 
 
-def edsr_from_torch(state_dict: Mapping[str, Any], *, scale: int) -> tuple[EDSR, dict]:
-    """An EDSR of its authors' PyTorch implementation as ours: IGNN's backbone.
+def edsr_from_torch(
+    state_dict: Mapping[str, Any], *, scale: int
+) -> tuple[EDSR, dict[str, Any]]:
+    """Converts the weights of EDSR, IGNN's backbone, as its authors publish them.
 
     Args:
-      state_dict: parameter names, with or without "module.", to arrays (torch tensors
-        or NumPy, convolutions OIHW).
+      state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the authors'
+        names, with or without "module." before them.
       scale: 2, 3 or 4.
 
     Returns:
-      The model and its variables. Blocks and features are read off the arrays; the
-      residual scale is the authors': 0.1 at 256 features, 1 below (their baseline).
+      The model and its variables. The number of blocks and of features follow from the
+      arrays; the residual scale is as the authors have it: 0.1 for 256 features, 1 for
+      fewer (their baseline).
 
     Raises:
-      ValueError: names that are missing, unexpected, or of another shape, all listed.
+      InputError: tensors are missing, unexpected, of another shape or not finite.
     """
     arrays = _arrays(state_dict)
     blocks, features = _count(arrays, r"body\.\d+\.body\."), _features(arrays)
@@ -91,7 +150,7 @@ def edsr_from_torch(state_dict: Mapping[str, Any], *, scale: int) -> tuple[EDSR,
 
 
 def is_edsr(state_dict: Mapping[str, Any]) -> bool:
-    """Whether a state dict has EDSR's names, rather than IGNN's."""
+    """Whether a state dict is that of an EDSR rather than of an IGNN."""
     return "body.0.body.0.weight" in {n.removeprefix("module.") for n in state_dict}
 
 
@@ -114,35 +173,27 @@ def _features(arrays):
 
 
 def _variables(arrays, convolutions, network):
-    """The arrays in our variables; ValueError unless they are just those expected."""
-    expected = {}  # torch name: (path in our variables, torch shape)
+    """The arrays as our variables, once they are known to be those expected."""
+    paths, shapes = {}, {}  # by torch's names
     for theirs, ours, out, into, k in convolutions:
         path = tuple(ours.split("/"))
-        expected[f"{theirs}.weight"] = ((*path, "kernel"), (out, into, k, k))
-        expected[f"{theirs}.bias"] = ((*path, "bias"), (out,))
-    problems = [f"{name} is missing" for name in expected if name not in arrays]
-    problems += [f"{name} is unexpected" for name in arrays if name not in expected]
-    problems += [
-        f"{name} has shape {arrays[name].shape}, not {shape}"
-        for name, (_, shape) in expected.items()
-        if name in arrays and arrays[name].shape != shape
-    ]
-    if problems:
-        raise ValueError(
-            f"these are not the weights of {network}: {'; '.join(problems)}"
+        paths[f"{theirs}.weight"], shapes[f"{theirs}.weight"] = (
+            (*path, "kernel"),
+            (out, into, k, k),
         )
-    variables: dict = {}
-    for name, (path, shape) in expected.items():
-        array = arrays[name].astype(np.float32)
-        *parents, leaf = path
-        node = variables
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        if len(shape) == 4:
-            array = array.transpose(2, 3, 1, 0)
-        # ECN's convolutions, of one pixel, are matrices here.
-        node[leaf] = array[0, 0] if shape[2:] == (1, 1) else array
-    return variables
+        paths[f"{theirs}.bias"], shapes[f"{theirs}.bias"] = (*path, "bias"), (out,)
+    check_tensors(arrays, shapes, source=f"not the weights of {network}")
+    return flax.traverse_util.unflatten_dict(
+        {path: _to_flax(arrays[name]) for name, path in paths.items()}
+    )
+
+
+def _to_flax(array):
+    array = array.astype(np.float32)
+    if array.ndim == 4:
+        array = array.transpose(2, 3, 1, 0)  # OIHW to HWIO
+    # The 1x1 convolutions of ECN are matrices here.
+    return array[0, 0] if array.shape[:2] == (1, 1) else array
 
 
 # (torch name, our path, out, in, kernel side) of every convolution

@@ -1,9 +1,8 @@
-"""Weights that others made: VGG19's first convolutions, and PyTorch's state dicts."""
+"""VGG19's first two convolutions, which others trained."""
 
 import os
 import pathlib
 import zipfile
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,81 +11,57 @@ import safetensors.numpy
 
 from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19, VGG19_SHAPES
+from ignn_jax.weights.tensors import check_tensors
+from ignn_jax.weights.torch import load_torch
+
+# In torchvision's state dict, by our names.
+_TORCHVISION = {"conv1_1": "features.0", "conv1_2": "features.2"}
 
 
-def load_vgg19(path: str | os.PathLike) -> dict[str, Any]:
-    """VGG19's first two convolutions, as the collection that the embedding wants.
+def load_vgg19(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the variables of the embedding "vgg19".
 
     Args:
-      path: npz or safetensors with `conv1_1/kernel` (HWIO) and so on; or torchvision's
-        state dict (`features.0.weight`, OIHW) as safetensors, npz or, with PyTorch
-        installed, .pth.
+      path: an npz or safetensors file with `conv1_1/kernel` (HWIO), `conv1_1/bias` and
+        so on; or torchvision's state dict (`features.0.weight`, OIHW) as safetensors,
+        npz or, with PyTorch installed, .pth. Other tensors are ignored.
 
     Returns:
-      {"vgg19": {"embedding": {"conv1_1": {"kernel": ..., "bias": ...}, ...}}}
+      {"vgg19": {"embedding": {"conv1_1": {"kernel": ..., "bias": ...}, ...}}}, float32.
 
     Raises:
-      InputError: the file cannot be read, or lacks these tensors.
+      InputError: the file cannot be read, or a tensor is missing, of another shape or
+        not finite.
     """
     arrays = _read_arrays(pathlib.Path(path))
-    layers = {}
-    for (name, shape), torch in zip(
-        VGG19_SHAPES.items(), ("features.0", "features.2"), strict=True
-    ):
-        names = (f"{name}/kernel", f"{name}/bias")
-        if is_torch := f"{torch}.weight" in arrays:
-            names = (f"{torch}.weight", f"{torch}.bias")
-        if missing := [tensor for tensor in names if tensor not in arrays]:
-            raise InputError(
-                f"{path}: no {missing[0]} in this file; init.vgg19 wants VGG19's first "
-                f"two convolutions, as {name}/kernel or as torchvision's {torch}.weight"
-            )
-        kernel, bias = (np.asarray(arrays[tensor], np.float32) for tensor in names)
-        if is_torch and kernel.ndim == 4:
-            kernel = kernel.transpose(2, 3, 1, 0)
-        if kernel.shape != shape or bias.shape != shape[-1:]:
-            raise InputError(
-                f"{path}: {name} has shapes {kernel.shape}, {bias.shape}, not {shape}, "
-                f"{shape[-1:]}"
-            )
-        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-            raise InputError(f"{path}: {name} is not finite")
-        layers[name] = {"kernel": kernel, "bias": bias}
+    tensors: dict[str, np.ndarray] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in VGG19_SHAPES.items():
+        shapes[f"{name}/kernel"], shapes[f"{name}/bias"] = shape, shape[-1:]
+        torch = _TORCHVISION[name]
+        for leaf, theirs in (("kernel", "weight"), ("bias", "bias")):
+            if f"{torch}.{theirs}" in arrays:
+                array = np.asarray(arrays[f"{torch}.{theirs}"], np.float32)
+                if array.ndim == 4:  # OIHW to HWIO
+                    array = array.transpose(2, 3, 1, 0)
+                tensors[f"{name}/{leaf}"] = array
+            elif f"{name}/{leaf}" in arrays:
+                tensors[f"{name}/{leaf}"] = np.asarray(
+                    arrays[f"{name}/{leaf}"], np.float32
+                )
+    check_tensors(
+        tensors,
+        shapes,
+        source=f"{path}: not VGG19's first convolutions, by our names or torchvision's",
+    )
+    layers = {
+        name: {leaf: tensors[f"{name}/{leaf}"] for leaf in ("kernel", "bias")}
+        for name in VGG19_SHAPES
+    }
     return {VGG19: {"embedding": layers}}
 
 
-def load_torch(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """A PyTorch checkpoint's state dict as arrays; needs the extra [torch].
-
-    Only tensors are unpickled. A state dict inside a training checkpoint
-    (`net_state_dict`, `state_dict`, `params`) is found.
-
-    Raises:
-      InputError: PyTorch is not installed, or the file is not such a checkpoint.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(
-            f"{path}: reading PyTorch's files needs PyTorch: "
-            "pip install 'ignn-jax[torch]'"
-        ) from error
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler meets
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not a PyTorch checkpoint ({reason})") from error
-    for key in ("net_state_dict", "state_dict", "params"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in loaded.values()
-    ):
-        raise InputError(f"{path}: no state dict of tensors in this checkpoint")
-    return {name: tensor.numpy() for name, tensor in loaded.items()}
-
-
-def _read_arrays(path):
+def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     if path.suffix in (".pth", ".pt"):
         return load_torch(path)
     try:

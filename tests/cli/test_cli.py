@@ -13,14 +13,15 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.models import EDSR
-from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.network import load_with_header, save
 from tests.networks import REPOSITORY, random_variables, run, save_pictures, tiny_ignn
 
 COMMANDS = ("upscale", "explain", "evaluate", "weights", "convert", "plot", "data")
 
 
 def save_network(folder, model):
-    save_weights(folder / FILENAME, model, random_variables(model), step=1)
+    save(folder / FILENAME, model, random_variables(model), step=1)
     return folder
 
 
@@ -154,7 +155,7 @@ def test_weights_that_will_not_do(workdir, pictures, tmp_path, capsys):
     model = EDSR(scale=2, features=4, num_blocks=1)
     variables = random_variables(model)
     variables["params"]["tail"]["bias"][0] = np.nan
-    save_weights(tmp_path / "nan.safetensors", model, variables)
+    save(tmp_path / "nan.safetensors", model, variables)
     line = refused(capsys, *command, tmp_path / "nan.safetensors")
     assert "params/tail/bias is not finite" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -204,10 +205,10 @@ def test_convert_writes_a_weights_file(tmp_path, monkeypatch):
             for name in arrays.files
             if name.startswith("weights/")
         }
-    monkeypatch.setattr("ignn_jax.weights.vgg19.load_torch", lambda path: state)
+    monkeypatch.setattr("ignn_jax.weights.torch.load_torch", lambda path: state)
     output = tmp_path / "x2.safetensors"
     assert call("convert", "IGNN_x2.pth", "-o", output, "--scale", 2) == 0
-    model, variables, header = load_weights(output)
+    model, variables, header = load_with_header(output)
     assert (model.scale, header["source"]) == (2, "IGNN_x2.pth")
     np.testing.assert_array_equal(
         variables["params"]["tail"]["bias"], state["tail.0.0.bias"]
@@ -222,9 +223,9 @@ def test_convert_refuses_a_missing_folder_before_it_reads(tmp_path, capsys):
 
 
 def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ignn_jax.weights.vgg19.load_torch", lambda path: {})
+    monkeypatch.setattr("ignn_jax.weights.torch.load_torch", lambda path: {})
     line = refused(capsys, "convert", "a.pth", "-o", tmp_path / "b", "--scale", 2)
-    assert "a.pth: these are not the weights of an x2 IGNN" in line
+    assert "a.pth: not the weights of an x2 IGNN" in line
     assert not list(tmp_path.iterdir())
 
 

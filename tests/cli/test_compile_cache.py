@@ -8,7 +8,7 @@ import pytest
 
 from ignn_jax.cli import compile_cache
 from ignn_jax.models import EDSR
-from ignn_jax.weights.network import save_weights
+from ignn_jax.weights.network import save
 from tests.networks import random_variables, run, save_pictures
 
 MISS = "PERSISTENT COMPILATION CACHE MISS"
@@ -39,7 +39,7 @@ def entries(folder):
 def test_a_second_process_compiles_nothing(tmp_path):
     model = EDSR(scale=2, features=4, num_blocks=1)
     weights = tmp_path / "weights.safetensors"
-    save_weights(weights, model, random_variables(model), source="random")
+    save(weights, model, random_variables(model), source="random")
     picture = save_pictures(tmp_path, count=1, side=16) / "0.png"
     said = []
     for name in ("first.png", "second.png"):

@@ -23,7 +23,8 @@ from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.ops.bicubic import imresize, imresize_jnp
-from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.network import load, save
 
 
 def save_network(folder, model):
@@ -34,7 +35,7 @@ def save_network(folder, model):
     variables = jax.tree.map(
         lambda x: rng.normal(0, 0.05, x.shape).astype(np.float32), shapes
     )
-    save_weights(folder / FILENAME, model, variables, step=7)
+    save(folder / FILENAME, model, variables, step=7)
     return folder
 
 
@@ -50,10 +51,10 @@ def root(tmp_path):
     """Two sets: one with its LR images, one without."""
     for n, name in enumerate(("a", "b")):
         hr = picture(seed=n)
-        save(tmp_path / "One" / "HR" / f"{name}.png", hr)
+        save_image(tmp_path / "One" / "HR" / f"{name}.png", hr)
         lr = imresize(hr, scale=1 / 2, padding="replicate")
-        save(tmp_path / "One" / "LR_bicubic" / "X2" / f"{name}x2.png", lr)
-        save(tmp_path / "Two" / f"{name}.png", hr)
+        save_image(tmp_path / "One" / "LR_bicubic" / "X2" / f"{name}x2.png", lr)
+        save_image(tmp_path / "Two" / f"{name}.png", hr)
     return tmp_path
 
 
@@ -63,7 +64,7 @@ def picture(height=32, width=32, seed=0):
     return imresize(coarse, size=(height, width))
 
 
-def save(path, image):
+def save_image(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
     return path
@@ -111,7 +112,7 @@ def test_made_lr_images_give_the_known_scores(images, tmp_path, capsys):
     for n in range(1, 6):
         name = f"img_{n:03}_SRF_2_HR.png"
         source = images / "benchmark" / "Set5" / "image_SRF_2" / name
-        save(tmp_path / "Set5" / f"{n}.png", read_rgb(source))
+        save_image(tmp_path / "Set5" / f"{n}.png", read_rgb(source))
     args = ("--weights", "bicubic", "--scale", 2, "--data", tmp_path / "Set5")
     assert evaluate(*args) == 0
     output = capsys.readouterr().out
@@ -178,8 +179,8 @@ def test_everything_is_written(root, workdir, tmp_path, capsys):
 def test_a_truncated_file_fails_alone(root, tmp_path, capsys):
     bad = root / "Two" / "b.png"
     bad.write_bytes(bad.read_bytes()[:200])
-    save(root / "Two" / "c.png", picture(seed=3))
-    save(root / "Two" / "tiny.png", picture(12, 40))
+    save_image(root / "Two" / "c.png", picture(seed=3))
+    save_image(root / "Two" / "tiny.png", picture(12, 40))
     (root / "One" / "LR_bicubic" / "X2" / "bx2.png").unlink()
     args = ("--weights", "bicubic", "--scale", 2, "--data", root, "--sets", "One,Two")
     files = ("--json", tmp_path / "e.json", "--report", tmp_path / "e.html")
@@ -210,8 +211,8 @@ def test_a_set_in_which_all_fail(tmp_path, capsys):
 
 
 def test_identical_images_are_valid_json(tmp_path):
-    save(tmp_path / "set" / "flat.png", np.full((32, 32, 3), 90, np.uint8))
-    save(tmp_path / "set" / "b.png", picture())
+    save_image(tmp_path / "set" / "flat.png", np.full((32, 32, 3), 90, np.uint8))
+    save_image(tmp_path / "set" / "b.png", picture())
     files = ("--json", tmp_path / "e.json", "--report", tmp_path / "e.html")
     args = ("--weights", "bicubic", "--scale", 2, "--data", tmp_path / "set", *files)
     assert evaluate(*args) == 0
@@ -292,7 +293,7 @@ def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
     args = ("--weights", workdir, "--data", root / "Two", "--ensemble")
     assert evaluate(*args, "--save-images", tmp_path / "out") == 0
     assert "EDSR+" in capsys.readouterr().out
-    model, variables, _ = load_weights(workdir)
+    model, variables = load(workdir)
     upscale = network_upscaler(self_ensemble(TiledNetwork(model, variables, tile=0)))
     lr = imresize(read_rgb(root / "Two" / "a.png"), scale=1 / 2)
     saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")

@@ -15,7 +15,7 @@ from ignn_jax.inference.upscalers import bicubic_upscaler
 from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.weights.file import read_weights
-from ignn_jax.weights.network import load_weights
+from ignn_jax.weights.network import load, load_with_header
 from tests.networks import REPOSITORY, finish, run, save_pictures, start
 from tests.runs import TINY, metrics
 
@@ -109,7 +109,7 @@ def test_weights_are_made_from_a_run_made_by_hand_and_after_a_kill(folder):
     (bold,) = [line for line in table.splitlines() if line.startswith("| **")]
     words = {"ignn_backbone": "own features", "ignn_rgb": "color"}
     assert words[results["shipped"]] in bold
-    for text in (json.dumps(results), json.dumps(load_weights(made)[2]), table):
+    for text in (json.dumps(results), json.dumps(load_with_header(made)[2]), table):
         assert str(folder) not in text
 
     # All is there: nothing is run but the packing.
@@ -119,8 +119,8 @@ def test_weights_are_made_from_a_run_made_by_hand_and_after_a_kill(folder):
     assert "python -m ignn_jax" not in done.stdout
     assert "Evaluation of" not in done.stdout
     assert read(workdir / "results.json")["networks"] == results["networks"]
-    _, variables, _ = load_weights(made)
-    _, original, _ = load_weights(workdir / results["shipped"])
+    _, variables = load(made)
+    _, original = load(workdir / results["shipped"])
     jax.tree.map(np.testing.assert_array_equal, variables, original)
 
     # A run is not taken for one of another config.
@@ -134,7 +134,7 @@ def check_networks(networks, workdir):
     assert set(networks) == {"bicubic", *NETWORKS}
     for name in NETWORKS:
         network, config = networks[name], read(workdir / name / "config.json")
-        _, variables, _ = load_weights(workdir / name)
+        _, variables = load(workdir / name)
         assert network["steps"] == KEYS["train.steps"]
         count = sum(np.size(x) for x in jax.tree.leaves(variables["params"]))
         assert network["parameters"] == count

@@ -16,7 +16,7 @@ from ignn_jax.inspection.statistics import observe
 from ignn_jax.models import EDSR
 from ignn_jax.models.ignn import downsample
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.weights.network import save_weights
+from ignn_jax.weights.network import save
 from tests.networks import random_variables, run, tiny_ignn
 
 
@@ -39,7 +39,7 @@ def test_a_motif_finds_itself_twice_as_large(tmp_path):
     path, output = tmp_path / "$ 写真.png", tmp_path / "$ 写真_explained_65_95.png"
     turned.save(path, exif=turned.getexif())
     model, weights = tiny_ignn(window=30), tmp_path / "weights.safetensors"
-    save_weights(weights, model, random_variables(model))
+    save(weights, model, random_variables(model))
 
     command = ("-m", "ignn_jax", "explain", path, "--at", "65,95")
     ran = run(*command, "--weights", weights)
@@ -213,7 +213,7 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, change, words):
     before = Path("image.png").read_bytes()
     edsr = EDSR(scale=2, features=4, num_blocks=1)
     for name, model in (("edsr", edsr), ("non_local", tiny_ignn(kind="non_local"))):
-        save_weights(name, model, random_variables(model))
+        save(name, model, random_variables(model))
     options = {"--at": "1,2", "--weights": "edsr", "-o": "out.png", **change}
     try:
         status = call("explain", "image.png", *itertools.chain(*options.items()))

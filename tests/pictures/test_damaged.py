@@ -15,7 +15,8 @@ from PIL import Image, features
 
 from ignn_jax.models import EDSR
 from ignn_jax.pictures.files import FORMATS, Picture, write_picture
-from ignn_jax.weights.network import FILENAME, save_weights
+from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.network import save
 from tests.networks import finish, random_variables, start
 
 MUTANTS = 16  # of each file
@@ -107,7 +108,7 @@ def test_every_file_is_done_or_named(broken, tmp_path):
     sources = {path.name for path in folder.iterdir()}
     assert len(sources) >= 200 + len(names)
     model = EDSR(scale=2, features=4, num_blocks=1)
-    save_weights(tmp_path / FILENAME, model, random_variables(model))
+    save(tmp_path / FILENAME, model, random_variables(model))
     output = tmp_path / "out"
     # A stand-in for the network: one compilation for each size would take minutes.
     program = (

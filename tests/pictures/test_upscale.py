@@ -15,7 +15,8 @@ from ignn_jax.pictures.upscale import (
     load_network,
     upscale_picture,
 )
-from ignn_jax.weights.network import FILENAME, save_weights
+from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.network import save
 from tests.networks import random_variables
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -185,7 +186,7 @@ def test_values_that_are_not_finite_are_refused():
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     model = EDSR(scale=2, features=4, num_blocks=1)
-    save_weights(folder / FILENAME, model, random_variables(model))
+    save(folder / FILENAME, model, random_variables(model))
     return folder
 
 
@@ -244,7 +245,7 @@ def test_newer_weights_are_read_again(tmp_path):
     model = EDSR(scale=2, features=4, num_blocks=1)
     array, results = noise(8, 8, 3), []
     for seed in (0, 1):
-        save_weights(tmp_path / FILENAME, model, random_variables(model, seed))
+        save(tmp_path / FILENAME, model, random_variables(model, seed))
         results.append(ignn_jax.upscale(array, weights=tmp_path))
     assert (results[0] != results[1]).any()
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from ignn_jax.training.checkpoint import Checkpoints
-from ignn_jax.weights.network import FILENAME
+from ignn_jax.weights.find import FILENAME
 from tests.networks import finish, run, save_pictures
 from tests.runs import begin, devices, leftovers, metrics, succeeded
 

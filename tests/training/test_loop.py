@@ -18,7 +18,8 @@ from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.training.loop import take_backbone, train
-from ignn_jax.weights.network import BEST_FILENAME, FILENAME, load_weights
+from ignn_jax.weights.find import BEST_FILENAME, FILENAME
+from ignn_jax.weights.network import load, load_with_header
 from tests.networks import finish, run, save_pictures
 from tests.runs import TINY, begin, devices, leftovers, metrics, succeeded
 
@@ -61,7 +62,7 @@ def kill_after_checkpoint(process, workdir):
 
 
 def flat_weights(workdir):
-    _, variables, _ = load_weights(workdir)
+    _, variables = load(workdir)
     return flax.traverse_util.flatten_dict(variables, sep="/")
 
 
@@ -138,7 +139,7 @@ def embeddings(workdir):
     """As saved in the config, the checkpoint and the weights."""
     config = json.loads((workdir / "config.json").read_text())
     checkpoint = Checkpoints(workdir, 3).config()
-    _, _, header = load_weights(workdir)
+    _, _, header = load_with_header(workdir)
     return [x["model"]["graph"]["embedding"] for x in (config, checkpoint, header)]
 
 
@@ -193,7 +194,7 @@ def test_it_leaves_what_it_promises(folder, learned):
         "tensorboard",
         FILENAME,
     }
-    _, _, header = load_weights(folder / "one")
+    _, _, header = load_with_header(folder / "one")
     assert header["step"] == 60
 
 

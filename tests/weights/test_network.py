@@ -12,7 +12,8 @@ import safetensors.numpy
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR
 from ignn_jax.weights.file import read_weights, write_weights
-from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.network import load, load_with_header, save
 from tests.checks import assert_same, refusal
 from tests.networks import random_variables, run, tiny_ignn
 
@@ -24,7 +25,7 @@ TENSOR = "params/block_0/conv_1/kernel"
 def path(tmp_path):
     """A weights file of a tiny EDSR."""
     path = tmp_path / FILENAME
-    save_weights(path, EDSR_TINY, random_variables(EDSR_TINY), step=3)
+    save(path, EDSR_TINY, random_variables(EDSR_TINY), step=3)
     return path
 
 
@@ -42,9 +43,9 @@ def change(path, change):
 )
 def test_tensors_and_settings_come_back(tmp_path, model):
     variables = random_variables(model)
-    save_weights(tmp_path / FILENAME, model, variables, step=3, note="ü")
+    save(tmp_path / FILENAME, model, variables, step=3, note="ü")
     for path in (tmp_path / FILENAME, tmp_path, str(tmp_path)):
-        loaded, theirs, header = load_weights(path)
+        loaded, theirs, header = load_with_header(path)
         assert loaded == model
         assert_same(theirs, variables)
         assert (header["step"], header["note"]) == (3, "ü")
@@ -56,9 +57,9 @@ def test_tensors_and_settings_come_back(tmp_path, model):
 )
 def test_half_the_size_on_disk(tmp_path, path, stored, error):
     variables, half = random_variables(EDSR_TINY), tmp_path / "half.safetensors"
-    save_weights(half, EDSR_TINY, variables, stored=stored)
+    save(half, EDSR_TINY, variables, stored=stored)
     assert half.stat().st_size < 0.7 * path.stat().st_size
-    _, loaded, _ = load_weights(half)
+    _, loaded = load(half)
     for ours, theirs in zip(*map(jax.tree.leaves, (loaded, variables)), strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, rtol=error, atol=1e-7)
@@ -66,19 +67,17 @@ def test_half_the_size_on_disk(tmp_path, path, stored, error):
 
 def test_tensors_of_jax_are_saved_as_they_are(tmp_path, path):
     with_jax = tmp_path / "jax.safetensors"
-    _, variables, _ = load_weights(path)
-    save_weights(
-        with_jax, EDSR_TINY, jax.tree.map(jax.numpy.asarray, variables), step=3
-    )
+    _, variables = load(path)
+    save(with_jax, EDSR_TINY, jax.tree.map(jax.numpy.asarray, variables), step=3)
     assert with_jax.read_bytes() == path.read_bytes()
 
 
 def test_the_same_weights_are_the_same_bytes(path):
     """Whatever the seed of Python's hashes, which orders its sets."""
     program = (
-        "import sys; from ignn_jax.weights.network import *; "
-        "model, variables, _ = load_weights(sys.argv[1]); "
-        "save_weights(sys.argv[1], model, variables, step=3)"
+        "import sys; from ignn_jax.weights.network import load, save; "
+        "model, variables = load(sys.argv[1]); "
+        "save(sys.argv[1], model, variables, step=3)"
     )
     before = path.read_bytes()
     for seed in "12":
@@ -89,8 +88,8 @@ def test_the_same_weights_are_the_same_bytes(path):
 
 def test_saving_replaces_and_leaves_nothing_else(path):
     variables = random_variables(EDSR_TINY, seed=1)
-    save_weights(path, EDSR_TINY, variables)
-    assert_same(load_weights(path)[1], variables)
+    save(path, EDSR_TINY, variables)
+    assert_same(load(path)[1], variables)
     assert [entry.name for entry in path.parent.iterdir()] == [FILENAME]
 
 
@@ -102,7 +101,7 @@ def test_a_failed_save_keeps_the_old_file(path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(InputError, match=rf"{FILENAME}: .*No space left on device"):
-        save_weights(path, EDSR_TINY, random_variables(EDSR_TINY, seed=1))
+        save(path, EDSR_TINY, random_variables(EDSR_TINY, seed=1))
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [FILENAME]
 
@@ -130,7 +129,7 @@ def rename(tensors):
 )
 def test_wrong_tensors_are_named(path, wrong, words):
     change(path, wrong)
-    message = refusal(load_weights, path)
+    message = refusal(load, path)
     for word in words:
         assert word in message
 
@@ -162,7 +161,7 @@ def test_weights_without_a_checksum_load(tmp_path, path):
     del header["sha256"]
     metadata = {"ignn_jax": json.dumps(header)}
     safetensors.numpy.save_file(tensors, tmp_path / "old.safetensors", metadata)
-    assert_same(load_weights(tmp_path / "old.safetensors")[1], load_weights(path)[1])
+    assert_same(load(tmp_path / "old.safetensors")[1], load(path)[1])
 
 
 def truncate(path):
@@ -206,9 +205,9 @@ def set_header(header):
 )
 def test_what_is_no_weights_file_is_refused(path, damage):
     damage(path)
-    refusal(load_weights, path)
+    refusal(load, path)
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    assert "no such weights file" in refusal(load_weights, tmp_path / "none")
-    assert f"no {FILENAME} in this folder" in refusal(load_weights, tmp_path)
+    assert "no such weights file" in refusal(load, tmp_path / "none")
+    assert f"no {FILENAME} in this folder" in refusal(load, tmp_path)

@@ -14,8 +14,8 @@ from ignn_jax.errors import InputError
 from ignn_jax.evaluation.metrics import psnr
 from ignn_jax.models import EDSR
 from ignn_jax.ops.bicubic import imresize
-from ignn_jax.weights.file import default_weights, find_weights, pretrained
-from ignn_jax.weights.network import FILENAME, load_weights, save_weights
+from ignn_jax.weights.find import FILENAME, default_weights, find_weights, pretrained
+from ignn_jax.weights.network import load, load_with_header, save
 from tests.checks import refusal
 from tests.networks import random_variables, run
 
@@ -32,7 +32,7 @@ def names(tmp_path, monkeypatch):
     folder.mkdir()
     for name, scale, features in (("a-x2", 2, 8), ("b-x2", 2, 4), ("c-x4", 4, 16)):
         model = EDSR(scale=scale, features=features, num_blocks=1)
-        save_weights(
+        save(
             folder / f"{name}.safetensors",
             model,
             random_variables(model),
@@ -40,7 +40,7 @@ def names(tmp_path, monkeypatch):
             license="MIT",
             psnr={"Set5": {"bicubic": 33.68, "edsr": 34.561}},
         )
-    monkeypatch.setattr("ignn_jax.weights.file.PRETRAINED", folder)
+    monkeypatch.setattr("ignn_jax.weights.find.PRETRAINED", folder)
     return ["a-x2", "b-x2", "c-x4"]
 
 
@@ -49,10 +49,10 @@ def test_a_name_is_a_file_unless_there_is_one_of_that_name(
 ):
     monkeypatch.chdir(tmp_path)
     assert list(pretrained()) == names
-    assert load_weights("c-x4")[0] == EDSR(scale=4, features=16, num_blocks=1)
+    assert load("c-x4")[0] == EDSR(scale=4, features=16, num_blocks=1)
     other = EDSR(scale=3, features=4, num_blocks=1)
-    save_weights("c-x4", other, random_variables(other))
-    assert load_weights("c-x4")[0] == other
+    save("c-x4", other, random_variables(other))
+    assert load("c-x4")[0] == other
     message = refusal(find_weights, "d-x2")
     assert "no such weights file" in message
     assert "a-x2, b-x2, c-x4" in message
@@ -60,7 +60,9 @@ def test_a_name_is_a_file_unless_there_is_one_of_that_name(
 
 def test_the_default_is_the_largest_of_the_scale(names):
     assert (default_weights(), default_weights(4)) == ("a-x2", "c-x4")
-    with pytest.raises(InputError, match=r"scale 3: .*b-x2 \(x2\), c-x4 \(x4\)"):
+    with pytest.raises(
+        InputError, match=r"scale: .* for x3, only .*b-x2 \(x2\), c-x4 \(x4\)"
+    ):
         default_weights(3)
 
 
@@ -73,7 +75,10 @@ def test_weights_need_not_be_named(names, tmp_path, monkeypatch, capsys):
     assert main(["upscale", "a.png", "--scale", "4"]) == 0
     assert "Weights: c-x4 " in capsys.readouterr().err
     assert main(["upscale", "a.png", "--scale", "3"]) == 2
-    assert "--outscale 3" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "--scale: the package has no weights for x3" in err
+    assert "(--weights)" in err
+    assert "(--outscale N)" in err
     assert main(["upscale", "a.png", "--weights", "c-x4", "-o", "b.png"]) == 0
     assert capsys.readouterr().err == ""
     sizes = [Image.open(f"{name}.png").size for name in ("a_x2", "a_x4", "b")]
@@ -104,7 +109,7 @@ def test_the_table(names, capsys):
 
 def test_one_in_full(names, tmp_path, capsys):
     model = EDSR(scale=2, features=4, num_blocks=1)
-    save_weights(tmp_path / FILENAME, model, random_variables(model), step=70)
+    save(tmp_path / FILENAME, model, random_variables(model), step=70)
     for weights, words in (
         ("a-x2", ["steps +5000", "license +MIT", "psnr\n  Set5\n", "edsr +34.561"]),
         (tmp_path, ["step +70", "features +4", "float32", "sha256 +[0-9a-f]{64}"]),
@@ -129,7 +134,7 @@ def test_the_table_does_not_need_jax():
 @pytest.mark.parametrize(("name", "size"), SHIPPED.items())
 def test_the_file_is_complete(name, size):
     assert find_weights(name).stat().st_size <= size
-    model, _, header = load_weights(name)
+    model, _, header = load_with_header(name)
     keys = {"model", "data", "command", "commit", "steps", "license", "psnr", "sha256"}
     assert keys <= header.keys()
     assert header["psnr"].keys() >= {"Set5", "Set14"}

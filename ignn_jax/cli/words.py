@@ -1,0 +1,30 @@
+"""The library's messages in the words of the command line.
+
+The library knows arguments and config keys, not flags.
+"""
+
+import argparse
+
+from ignn_jax.errors import InputError
+
+# (what the library says, an option, what to say where the command has this option).
+_HINTS = (
+    ("allow overwriting", "skip_existing", "add --overwrite or --skip-existing"),
+    ("allow overwriting", "overwrite", "add --overwrite"),
+    ("give your own weights", "weights", "give your own weights (--weights)"),
+    ("set the output scale", "outscale", "set the output scale (--outscale N)"),
+)
+
+
+def in_words(error: InputError, args: argparse.Namespace) -> str:
+    """The line to print for an error, with the command's flags for fields and hints."""
+    options = vars(args)
+    reason = error.reason
+    for phrase, option, words in _HINTS:
+        if option in options:
+            reason = reason.replace(phrase, words)
+    if error.field is None:
+        return reason
+    is_option = error.field in options
+    field = f"--{error.field.replace('_', '-')}" if is_option else error.field
+    return f"{field}: {reason}"

@@ -1,0 +1,70 @@
+"""Where weights are: a file, a run's workdir, or a name that comes with the package.
+
+Nothing here needs JAX, which takes a second to import.
+"""
+
+import os
+import pathlib
+
+from ignn_jax.errors import InputError
+from ignn_jax.weights.file import read_header
+
+# The two files that a training run keeps up to date in its workdir.
+FILENAME, BEST_FILENAME = "weights.safetensors", "best.safetensors"
+
+PRETRAINED = pathlib.Path(__file__).with_name("pretrained")
+
+
+def pretrained() -> dict[str, pathlib.Path]:
+    """The weights that come with the package: name to file, sorted by name."""
+    return {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
+
+
+def default_weights(scale: int | None = None) -> str:
+    """The name of the largest weights that come with the package for a scale.
+
+    Args:
+      scale: None means x2.
+
+    Raises:
+      InputError: the package has none for this scale.
+    """
+    scale, files = scale or 2, pretrained()
+    scales = {name: read_header(path)["model"]["scale"] for name, path in files.items()}
+    fitting = [name for name in files if scales[name] == scale]
+    if not fitting:
+        there = ", ".join(f"{name} (x{n})" for name, n in scales.items()) or "none"
+        raise InputError(
+            f"the package has no weights for x{scale}, only {there}; give your own "
+            "weights, or leave out the scale and set the output scale instead",
+            field="scale",
+        )
+    return max(fitting, key=lambda name: files[name].stat().st_size)
+
+
+def find_weights(weights: str | os.PathLike[str]) -> pathlib.Path:
+    """Finds a weights file.
+
+    Args:
+      weights: a file, the workdir of a training run, or the name of weights that come
+        with the package. A file or folder of that name comes first.
+
+    Raises:
+      InputError: it is none of these, or the workdir holds no weights.
+    """
+    path, files = pathlib.Path(weights), pretrained()
+    if path.is_dir():
+        if not (path / FILENAME).is_file():
+            raise InputError(
+                f"{path}: no {FILENAME} in this folder; give a weights file or the "
+                "workdir of a training run that has saved a checkpoint"
+            )
+        return path / FILENAME
+    if path.is_file():
+        return path
+    if str(weights) not in files:
+        raise InputError(
+            f"{path}: no such weights file, and not the name of weights that come with "
+            f"the package: {', '.join(files) or 'none do'}"
+        )
+    return files[str(weights)]
