@@ -30,10 +30,8 @@ import numpy as np
 
 from experiments import runs
 from ignn_jax.data.layouts import find_benchmarks, read_pair
-from ignn_jax.data.pairs import Pair
 from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
-from ignn_jax.evaluation.scores import mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
@@ -167,14 +165,13 @@ def _held_out(config):
 
 
 def _read(benchmark, scale):
-    pairs = [(files.name, read_pair(files, scale=scale)) for files in benchmark.pairs]
-    return [Pair(name, pair.lr, pair.hr) for name, pair in pairs]
+    return [read_pair(files, scale=scale) for files in benchmark.pairs]
 
 
 def _cost_of_float16(images, variables):
     """What rounding the weights costs on these images, in dB."""
     rounded = jax.tree.map(lambda x: x.astype(np.float16).astype(x.dtype), variables)
-    before, after = (mean_score(images.run(v)[1]) for v in (variables, rounded))
+    before, after = (images.run(v)[1] for v in (variables, rounded))
     return before.psnr - after.psnr
 
 

@@ -17,7 +17,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from ignn_jax.data.layouts import Benchmark
-from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks
+from ignn_jax.evaluation import formats
+from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmark, write_outputs
 from ignn_jax.evaluation.scores import Score
 from ignn_jax.evaluation.setup import load_setup
 from ignn_jax.training.log import read_rows
@@ -77,8 +78,12 @@ def evaluate(workdir: pathlib.Path, benchmarks: Sequence[Benchmark]) -> dict[str
         if same and sets == [(str(part.folder), []) for part in benchmarks]:
             return found
     print(f"\nEvaluation of {workdir}", flush=True)
-    if evaluate_benchmarks(setup, list(benchmarks), Outputs(json=path)):
-        sys.exit(1)  # it has said which images failed
+    results = [evaluate_benchmark(setup, benchmark) for benchmark in benchmarks]
+    for result in results:
+        print(f"\n{formats.format_set(result, scale=setup.scale)}")
+    write_outputs(Outputs(json=path), setup, results)
+    if failures := formats.format_failures(results):
+        sys.exit(failures)
     return _read_json(path)
 
 

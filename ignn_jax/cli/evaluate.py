@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import sys
 
 from ignn_jax.cli.arguments import add_ensemble, add_weights, at_least
 
@@ -38,17 +39,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.data.layouts import find_benchmarks
-    from ignn_jax.evaluation import benchmark as evaluate
-    from ignn_jax.evaluation.setup import load_setup
+    from tqdm import tqdm
 
-    outputs = evaluate.Outputs(args.save_images, args.json, args.csv, args.report)
+    from ignn_jax.data.layouts import find_benchmarks
+    from ignn_jax.evaluation import formats
+    from ignn_jax.evaluation.benchmark import (
+        Outputs,
+        evaluate_benchmark,
+        write_outputs,
+    )
+    from ignn_jax.evaluation.setup import load_setup
+    from ignn_jax.files import check_output_folder
+
+    outputs = Outputs(args.json, args.csv, args.report)
     outputs.check()
+    if args.save_images:
+        check_output_folder(args.save_images, field="save_images")
     setup = load_setup(
         args.weights, scale=args.scale, tile=args.tile, ensemble=args.ensemble
     )
-    benchmarks = find_benchmarks(args.data, args.sets, scale=setup.scale)
-    return evaluate.evaluate_benchmarks(setup, benchmarks, outputs)
+    sets = []
+    for benchmark in find_benchmarks(args.data, args.sets, scale=setup.scale):
+        pairs = tqdm(benchmark.pairs, unit="image", leave=False, disable=None)
+        result = evaluate_benchmark(
+            setup,
+            benchmark._replace(pairs=pairs),
+            images=args.save_images,
+            figures=args.report is not None,
+        )
+        print(f"\n{formats.format_set(result, scale=setup.scale)}")
+        sets.append(result)
+    write_outputs(outputs, setup, sets)
+    failures = formats.format_failures(sets)
+    if failures:
+        print(failures, file=sys.stderr)
+    return 1 if failures else 0
 
 
 def names(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ignn_jax.data.images import list_images, read_rgb
+from ignn_jax.data.pairs import Pair
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 
@@ -57,20 +58,6 @@ class Benchmark(NamedTuple):
     folder: pathlib.Path
     pairs: list[PairFiles]
     unpaired: list[str] = []  # noqa: RUF012  (never changed)
-
-
-class BenchmarkPair(NamedTuple):
-    """An image at both resolutions.
-
-    Attributes:
-      lr: uint8 [H, W, 3].
-      hr: uint8 [scale * H, scale * W, 3].
-      origin: where LR comes from: "given", "given, cut" or "made".
-    """
-
-    lr: np.ndarray
-    hr: np.ndarray
-    origin: str
 
 
 def find_benchmarks(
@@ -143,7 +130,7 @@ def find_benchmark(folder: pathlib.Path, *, scale: int) -> Benchmark:
     return Benchmark(name, folder, *_match(pairs, hr, lr, scale))
 
 
-def read_pair(files: PairFiles, *, scale: int) -> BenchmarkPair:
+def read_pair(files: PairFiles, *, scale: int) -> Pair:
     """Reads an image at both resolutions, cut so that one is `scale` times the other.
 
     HR is cut at the bottom and the right to a multiple of the scale. Where that took
@@ -163,11 +150,12 @@ def read_pair(files: PairFiles, *, scale: int) -> BenchmarkPair:
         )
     if files.lr is None:
         hr = cut_to_scale(hr, scale)
-        return BenchmarkPair(imresize(hr, scale=1 / scale), hr, "made")
+        return Pair(files.name, imresize(hr, scale=1 / scale), hr, "made")
     try:
-        return match_lr(read_rgb(files.lr), hr, scale=scale)
+        lr, hr, origin = match_lr(read_rgb(files.lr), hr, scale=scale)
     except ValueError as error:
         raise InputError(f"{files.lr}: {error}") from error
+    return Pair(files.name, lr, hr, origin)
 
 
 def cut_to_scale(hr: np.ndarray, scale: int) -> np.ndarray:
@@ -176,8 +164,13 @@ def cut_to_scale(hr: np.ndarray, scale: int) -> np.ndarray:
     return hr[:height, :width]
 
 
-def match_lr(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> BenchmarkPair:
-    """A given LR image and its HR image as views, cut as `read_pair` says.
+def match_lr(
+    lr: np.ndarray, hr: np.ndarray, *, scale: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Cuts a given LR image and its HR image as `read_pair` says.
+
+    Returns:
+      Views of LR and of HR, and the origin of LR: "given" or "given, cut".
 
     Raises:
       ValueError: the sizes do not match.
@@ -192,7 +185,7 @@ def match_lr(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> BenchmarkPair:
             )
     cut = lr[:height, :width]
     origin = "given" if cut.shape == lr.shape else "given, cut"
-    return BenchmarkPair(cut, cut_to_scale(hr, scale), origin)
+    return cut, cut_to_scale(hr, scale), origin
 
 
 def _subfolder(folder, name, *, pattern=False):

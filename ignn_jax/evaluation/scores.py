@@ -10,6 +10,9 @@ from ignn_jax.evaluation.metrics import psnr, ssim
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 
+# The baseline's name among the methods.
+BICUBIC = "bicubic"
+
 
 class Score(NamedTuple):
     """PSNR in dB (inf for identical images) and SSIM, both on Y."""
@@ -33,6 +36,11 @@ class Evaluated(NamedTuple):
     pair: Pair
     images: dict[str, np.ndarray]
     scores: dict[str, Score]
+
+    @property
+    def network(self) -> str | None:
+        """The method that is not bicubic; None if there is none."""
+        return next((method for method in self.images if method != BICUBIC), None)
 
 
 def evaluate(upscale: Upscaler, pairs: Iterable[Pair]) -> list[Score]:
@@ -64,18 +72,12 @@ def evaluate_pair(pair: Pair, upscalers: Mapping[str, Upscaler]) -> Evaluated:
     scale = scale_of(pair)
     images = {method: upscale(pair.lr) for method, upscale in upscalers.items()}
     scores = {
-        method: score(image, pair.hr, scale=scale) for method, image in images.items()
+        method: Score(
+            psnr(image, pair.hr, border=scale), ssim(image, pair.hr, border=scale)
+        )
+        for method, image in images.items()
     }
     return Evaluated(pair, images, scores)
-
-
-def score(sr: np.ndarray, hr: np.ndarray, *, scale: int) -> Score:
-    """How well an image matches the original, without a border as wide as the scale.
-
-    Raises:
-      ValueError: as `psnr` and `ssim`.
-    """
-    return Score(psnr(sr, hr, border=scale), ssim(sr, hr, border=scale))
 
 
 def scale_of(pair: Pair) -> int:

@@ -8,17 +8,14 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from ignn_jax.errors import InputError
-from ignn_jax.evaluation.results import network_protocol
-from ignn_jax.evaluation.scores import Upscaler
+from ignn_jax.evaluation.protocol import network_protocol
+from ignn_jax.evaluation.scores import BICUBIC, Upscaler
 from ignn_jax.inference.ensemble import self_ensemble
 from ignn_jax.inference.layout import HALO
 from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
 from ignn_jax.weights.find import find_weights
 from ignn_jax.weights.network import load_with_header
-
-# The name of the baseline, and what stands for it in place of weights.
-BICUBIC = "bicubic"
 
 
 class Setup(NamedTuple):

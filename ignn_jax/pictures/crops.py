@@ -4,51 +4,18 @@ Images are uint8 [H, W, 3].
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageDraw, ImageFont
 
-from ignn_jax.evaluation.scores import score
-
 # Pixels of a crop, and how much it is magnified.
-_SIDE, _ZOOM = 96, 3
+SIDE = 96
+_ZOOM = 3
 _MARGIN, _CAPTION = 8, 24
 
 # Of a picture that has no original: so many crops, on a grid of so many pixels.
 _CROPS, _CELL = 3, 16
-
-
-class Row(NamedTuple):
-    """One image, in all its forms."""
-
-    name: str
-    lr: np.ndarray
-    hr: np.ndarray
-    bicubic: np.ndarray
-    sr: np.ndarray | None = None
-
-
-def side_by_side(rows: Sequence[Row], *, label: str, scale: int) -> Image.Image:
-    """Crops of each image where the network gains most over bicubic.
-
-    Args:
-      rows: one or more images.
-      label: what to call the network.
-      scale: of the network.
-    """
-    panels = []
-    for row in rows:
-        where = largest_gain(row.sr, row.bicubic, row.hr, side=_SIDE)
-        captions = (
-            f"bicubic: {score(row.bicubic, row.hr, scale=scale)}",
-            f"{label}: {score(row.sr, row.hr, scale=scale)}",
-            row.name,
-        )
-        crops = (image[where] for image in (row.bicubic, row.sr, row.hr))
-        panels.append(list(zip(captions, crops, strict=True)))
-    return _sheet(panels)
 
 
 def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.Image:
@@ -59,8 +26,8 @@ def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.
       bicubic: of the same size.
       label: what to call the network.
     """
-    places = list(largest_differences(sr, bicubic, side=_SIDE, count=_CROPS))
-    return _sheet(
+    places = list(largest_differences(sr, bicubic, side=SIDE, count=_CROPS))
+    return draw_sheet(
         [
             [(f"{name} at {x.start},{y.start}", image[y, x]) for y, x in places]
             for name, image in (("bicubic", bicubic), (label, sr))
@@ -68,9 +35,9 @@ def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.
     )
 
 
-def _sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Image.Image:
+def draw_sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Image.Image:
     """Crops in rows, magnified, their captions above them."""
-    side = _SIDE * _ZOOM
+    side = SIDE * _ZOOM
     step = side + _CAPTION + _MARGIN
     size = (len(rows[0]) * (side + _MARGIN) + _MARGIN, len(rows) * step + _MARGIN)
     sheet = Image.new("RGB", size, "white")
@@ -125,26 +92,3 @@ def largest_differences(
         sums[
             max(row - cells, 0) : row + reach, max(column - cells, 0) : column + reach
         ] = -1
-
-
-def largest_gain(
-    better: np.ndarray, worse: np.ndarray, hr: np.ndarray, *, side: int
-) -> tuple[slice, slice]:
-    """The square of the image where `better` improves most on `worse`.
-
-    Args:
-      better, worse, hr: the image in three forms.
-      side: of the square, cut to the image.
-    """
-    better, worse, hr = (image.astype(np.float64) for image in (better, worse, hr))
-    gain = ((worse - hr) ** 2 - (better - hr) ** 2).sum(axis=2)
-    rows, columns = (min(side, n) for n in gain.shape)
-    total = np.pad(gain.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    sums = (
-        total[rows:, columns:]
-        - total[:-rows, columns:]
-        - total[rows:, :-columns]
-        + total[:-rows, :-columns]
-    )
-    top, left = (int(n) for n in np.unravel_index(sums.argmax(), sums.shape))
-    return slice(top, top + rows), slice(left, left + columns)

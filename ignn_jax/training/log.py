@@ -25,10 +25,10 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
 from ignn_jax.errors import InputError
-from ignn_jax.evaluation.scores import Score
+from ignn_jax.evaluation.comparison import largest_gain
+from ignn_jax.evaluation.scores import BICUBIC, Evaluated, Score
 from ignn_jax.files import write_text
 from ignn_jax.inspection.statistics import GraphStatistics
-from ignn_jax.pictures.crops import Row, largest_gain
 
 FILENAME = "metrics.jsonl"
 
@@ -104,14 +104,15 @@ class Log:
         if all(row["step"] != step for row in self.evaluations):
             self._add("validation", {"step": step, **score._asdict()})
 
-    def crops(self, step: int, rows: Sequence[Row]) -> None:
-        """Shows, of the first images, bicubic, SR and HR where bicubic errs most."""
+    def crops(self, step: int, results: Sequence[Evaluated]) -> None:
+        """Shows bicubic, SR and HR of the first images where bicubic errs most."""
         summaries = []
-        for row in rows[:_CROPS]:
-            where = largest_gain(row.hr, row.bicubic, row.hr, side=_SIDE)
-            crops = [image[where] for image in (row.bicubic, row.sr, row.hr)]
+        for one in results[:_CROPS]:
+            bicubic, sr, hr = one.images[BICUBIC], one.images[one.network], one.pair.hr
+            where = largest_gain(hr, bicubic, hr, side=_SIDE)
+            crops = [image[where] for image in (bicubic, sr, hr)]
             strip = np.concatenate(crops, axis=1)
-            name = f"crops/{row.name}"
+            name = f"crops/{one.pair.name}"
             summaries.append(summary.image(name, strip, dataformats="HWC"))
         self._show(step, summaries)
 

@@ -7,15 +7,20 @@ from typing import Any
 import flax.linen as nn
 
 from ignn_jax.data.pairs import Pair
-from ignn_jax.evaluation.report import ReportSet, make_figure, write_report
-from ignn_jax.evaluation.results import network_protocol, protocol
-from ignn_jax.evaluation.scores import Score, mean_score, score
-from ignn_jax.inference.layout import HALO
-from ignn_jax.inference.tiles import TiledNetwork
-from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
-from ignn_jax.pictures.crops import Row, side_by_side
+from ignn_jax.evaluation.comparison import side_by_side
+from ignn_jax.evaluation.protocol import protocol
+from ignn_jax.evaluation.report import write_report
+from ignn_jax.evaluation.results import ImageResult, SetResult
+from ignn_jax.evaluation.scores import (
+    BICUBIC,
+    Evaluated,
+    Score,
+    evaluate_pair,
+    mean_score,
+)
+from ignn_jax.evaluation.setup import bicubic_setup, network_setup
 
-# Images in the report: a page of a hundred large ones no browser likes.
+# Images in the report: no browser likes a page of a hundred large ones.
 _SHOWN = 20
 
 
@@ -24,58 +29,52 @@ class Validation:
 
     def __init__(self, pairs: Sequence[Pair], model: nn.Module, tile: int):
         """Upscales the images by bicubic; `tile` is for the network."""
-        upscale = bicubic_upscaler(model.scale)
-        self._model, self._scale, self._tile = model, model.scale, tile
-        self._rows = [
-            Row(pair.name, pair.lr, pair.hr, upscale(pair.lr)) for pair in pairs
-        ]
-        self._bicubic = [
-            score(row.bicubic, row.hr, scale=self._scale) for row in self._rows
-        ]
+        self._model, self._tile = model, tile
+        upscalers = bicubic_setup(model.scale).upscalers
+        self._bicubic = [evaluate_pair(pair, upscalers) for pair in pairs]
+        self._setup = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._bicubic)
 
     @property
     def bicubic(self) -> Score:
         """Bicubic's mean."""
-        return mean_score(self._bicubic)
+        return mean_score(one.scores[BICUBIC] for one in self._bicubic)
 
-    def run(self, variables: Any) -> tuple[list[Row], list[Score]]:
-        """The images upscaled by the network with these variables, and its scores."""
-        network = TiledNetwork(self._model, variables, tile=self._tile)
-        upscale = network_upscaler(network)
-        rows = [row._replace(sr=upscale(row.lr)) for row in self._rows]
-        return rows, [score(row.sr, row.hr, scale=self._scale) for row in rows]
+    def run(self, variables: Any) -> tuple[list[Evaluated], Score]:
+        """Upscales the images by the network with these variables.
 
-    def write(
-        self,
-        workdir: pathlib.Path,
-        rows: list[Row],
-        scores: list[Score],
-        *,
-        label: str,
-        step: int,
-    ) -> None:
-        """Writes `comparison.png` and `report.html` of what `run` returned.
+        Returns:
+          Every image with bicubic's and the network's scores, and the network's mean.
+        """
+        self._setup = network_setup(self._model, variables, tile=self._tile)
+        label = self._setup.label
+        upscalers = {label: self._setup.upscalers[label]}
+        results = []
+        for known in self._bicubic:
+            new = evaluate_pair(known.pair, upscalers)
+            results.append(
+                Evaluated(
+                    known.pair, known.images | new.images, known.scores | new.scores
+                )
+            )
+        return results, mean_score(one.scores[label] for one in results)
+
+    def write(self, workdir: pathlib.Path, results: list[Evaluated], step: int) -> None:
+        """Writes `comparison.png` and `report.html` of what `run` returned last.
 
         Of many images they show the first ones.
         """
-        picture = side_by_side(rows[:_SHOWN], label=label, scale=self._scale)
-        picture.save(workdir / "comparison.png")
-        network = network_protocol(tile=self._tile, overlap=HALO, ensemble=False)
+        shown = results[:_SHOWN]
+        side_by_side(shown).save(workdir / "comparison.png")
+        images = [ImageResult.of(one, figure=True) for one in shown]
+        scale = self._setup.scale
         write_report(
             workdir / "report.html",
-            [
-                ReportSet(
-                    "validation",
-                    "LR made by MATLAB's bicubic",
-                    list(map(make_figure, rows[:_SHOWN], self._bicubic, scores)),
-                )
-            ],
-            title=f"{label}, \u00d7{self._scale}: validation",
-            label=label,
-            scale=self._scale,
-            protocol=protocol(scale=self._scale, network=network),
+            [SetResult("validation", images)],
+            title=f"{self._setup.label}, \u00d7{scale}: validation",
+            scale=scale,
+            protocol=protocol(scale=scale, network=self._setup.protocol),
             details={"Step": str(step), "Workdir": str(workdir)},
         )

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ignn_jax.evaluation.scores import mean_score
 from ignn_jax.files import write_text
 from ignn_jax.inspection.statistics import graph_statistics
 from ignn_jax.training.checkpoint import Checkpoints
@@ -56,11 +55,11 @@ class Workdir(contextlib.AbstractContextManager):
         """Evaluates on the validation images; returns the mean PSNR on Y."""
         step = int(state.step)
         with self._progress.paused():
-            rows, scores = self._results = self._validation.run(state.variables)
-            score = mean_score(scores)
+            self._results, score = self._validation.run(state.variables)
             self.log.evaluation(step, score)
-            self.log.crops(step, rows)
-            statistics = graph_statistics(self._model, state.variables, rows[0].lr)
+            self.log.crops(step, self._results)
+            lr = self._results[0].pair.lr
+            statistics = graph_statistics(self._model, state.variables, lr)
             if statistics:
                 self.log.graph(step, statistics)
         self._progress.psnr = score.psnr
@@ -83,8 +82,7 @@ class Workdir(contextlib.AbstractContextManager):
         if not self._writes:
             return
         step = int(state.step)
-        label = self._config.model.name.upper()
-        self._validation.write(self._path, *self._results, label=label, step=step)
+        self._validation.write(self._path, self._results, step)
         first, last = (self.log.evaluations[n]["psnr"] for n in (0, -1))
         first, last = (np.nan if x is None else x for x in (first, last))
         bicubic = self._validation.bicubic.psnr

@@ -172,10 +172,11 @@ def test_missing_folders_are_named(tmp_path, root, names, message):
 
 def test_lr_is_made_of_the_cut_hr(tmp_path):
     image = picture(25, 31)
-    lr, hr, origin = read_pair(PairFiles("a", save(tmp_path / "a.png", image)), scale=3)
-    np.testing.assert_array_equal(hr, image[:24, :30])
-    np.testing.assert_array_equal(lr, imresize(hr, scale=1 / 3))
-    assert origin == "made"
+    files = PairFiles("a", save(tmp_path / "a.png", image))
+    pair = read_pair(files, scale=3)
+    np.testing.assert_array_equal(pair.hr, image[:24, :30])
+    np.testing.assert_array_equal(pair.lr, imresize(pair.hr, scale=1 / 3))
+    assert (pair.name, pair.origin) == ("a", "made")
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,10 @@ def test_lr_sizes_rounded_down_or_up_are_taken(tmp_path, size, origin):
     files = PairFiles(
         "a", save(tmp_path / "a.png", image), save(tmp_path / "lr.png", small)
     )
-    lr, hr, where = read_pair(files, scale=2)
-    np.testing.assert_array_equal(hr, image[:24, :30])
-    np.testing.assert_array_equal(lr, small[:12, :15])
-    assert where == origin
+    pair = read_pair(files, scale=2)
+    np.testing.assert_array_equal(pair.hr, image[:24, :30])
+    np.testing.assert_array_equal(pair.lr, small[:12, :15])
+    assert (pair.name, pair.origin) == ("a", origin)
 
 
 @pytest.mark.parametrize("size", [(11, 15), (14, 15), (12, 17), (24, 30)])

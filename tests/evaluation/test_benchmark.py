@@ -14,7 +14,8 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.data.images import read_rgb
-from ignn_jax.evaluation import published, results
+from ignn_jax.evaluation import published
+from ignn_jax.evaluation.formats import format_set
 from ignn_jax.evaluation.metrics import psnr, ssim
 from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import Score
@@ -354,10 +355,10 @@ def test_only_whole_known_sets_are_compared(name, images, expected):
 def test_the_difference_is_ours_less_theirs():
     scores = {"IGNN": Score(38.0, 0.95)}
     images = [ImageResult(str(n), 8, 8, "made", scores) for n in range(5)]
-    result = SetResult("Set5", "Set5", images, [])
-    table = results.format_published(result, "IGNN", scale=2)
+    result = SetResult("Set5", images)
+    table = format_set(result, scale=2)
     assert table.splitlines()[-1].split() == [
         *("IGNN", "38.24", "dB", "/", "0.9613"),
         *("-0.24", "dB", "/", "-0.0113"),
     ]
-    assert not results.format_published(result, "IGNN", scale=8)
+    assert "published" not in format_set(result, scale=8)

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ignn_jax.data.pairs import Pair
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import report
-from ignn_jax.evaluation.report import ReportSet, make_figure, write_report
-from ignn_jax.evaluation.scores import Score
-from ignn_jax.pictures.crops import Row
+from ignn_jax.evaluation.figures import make_figure
+from ignn_jax.evaluation.report import write_report
+from ignn_jax.evaluation.results import ImageResult, SetResult
+from ignn_jax.evaluation.scores import Evaluated, Score
 
 RED, GREEN, BLUE = (220, 40, 40), (40, 160, 60), (40, 60, 200)
 
@@ -33,17 +35,23 @@ def flat(color, height=96, width=128):
     return np.full((height, width, 3), color, np.uint8)
 
 
-def figure(name, gain=1.0, *, network=True):
+def evaluated(name, bicubic, hr, sr=None, scores=(), label="Net"):
+    """A pair as evaluated, with these images and scores."""
+    images = {"bicubic": bicubic} | ({} if sr is None else {label: sr})
+    scores = dict(zip(images, [*scores, *[Score(20, 0.5)] * 2], strict=False))
+    return Evaluated(Pair(name, hr[::2, ::2], hr, "given"), images, scores)
+
+
+def image(name, gain=1.0, *, network=True, label="Net"):
     """Bicubic is red, the network's image green, the original blue."""
     sr = flat(GREEN) if network else None
-    row = Row(name, flat(RED)[::2, ::2], flat(BLUE), flat(RED), sr)
-    return make_figure(
-        row, Score(30.0, 0.9), Score(30.0 + gain, 0.95) if network else None
-    )
+    scores = Score(30.0, 0.9), Score(30.0 + gain, 0.95)
+    one = evaluated(name, flat(RED), flat(BLUE), sr, scores, label)
+    return ImageResult.of(one, figure=True)
 
 
 def write(path, sets, **options):
-    options = {"title": "Report", "label": "Net", "scale": 2, "protocol": []} | options
+    options = {"title": "Report", "scale": 2, "protocol": []} | options
     write_report(path, sets, **options)
     return path.read_text(encoding="utf-8")
 
@@ -51,8 +59,8 @@ def write(path, sets, **options):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    one = ReportSet("One", "LR given", [figure("small", 0.5), figure("big", 2.0)])
-    two = ReportSet("Two", "LR made", [figure("big", -1.0)], ["bad.png: truncated"])
+    one = SetResult("One", [image("small", 0.5), image("big", 2.0)])
+    two = SetResult("Two", [image("big", -1.0)], ["bad.png: truncated"])
     write(path, [one, two])
     return path
 
@@ -128,8 +136,7 @@ def test_crops_are_lossless_and_where_the_images_differ():
     bicubic, sr = hr // 2, hr // 2
     sr[:, :60] = hr[:, :60]  # perfect on the left
     bicubic[:, 90:] = hr[:, 90:]  # and beaten on the right
-    row = Row("a", hr[::2, ::2], hr, bicubic, sr)
-    gain, loss = make_figure(row, Score(20, 0.5), Score(25, 0.6)).crops
+    gain, loss = make_figure(evaluated("a", bicubic, hr, sr)).crops
     assert gain.caption == "Largest gain over bicubic"
     assert loss.caption == "Largest loss against bicubic"
     left, top, *size = place(gain, 160, 60)
@@ -146,15 +153,14 @@ def test_a_network_that_loses_nowhere_has_no_loss_to_show():
     hr = noise()
     sr = hr // 2
     sr[:, :60] = hr[:, :60]
-    row = Row("a", hr[::2, ::2], hr, hr // 2, sr)
-    [gain] = make_figure(row, Score(20, 0.5), Score(25, 0.6)).crops
+    [gain] = make_figure(evaluated("a", hr // 2, hr, sr)).crops
     assert gain.caption == "Largest gain over bicubic"
 
 
 def test_names_and_sentences_are_escaped(tmp_path):
     name = "<script>'\"&"
-    sets = [ReportSet(name, name, [figure(name)], [name])]
-    options = {"title": name, "label": name, "protocol": [name]}
+    sets = [SetResult(name, [image(name, label=name)], [name])]
+    options = {"title": name, "protocol": [name]}
     text = write(tmp_path / "r.html", sets, **options, details={name: name})
     outline = Outline(text)
     assert [tag for tag, _ in outline.tags].count("script") == 1
@@ -164,32 +170,33 @@ def test_names_and_sentences_are_escaped(tmp_path):
 
 
 def test_published_scores_stand_beside_a_set_of_theirs(tmp_path):
-    figures = [figure(str(n), 8.0) for n in range(5)]
-    text = write(tmp_path / "r.html", [ReportSet("Set5", "", figures)])
+    images = [image(str(n), 8.0) for n in range(5)]
+    text = write(tmp_path / "r.html", [SetResult("Set5", images)])
     cells = Outline(text).text("td")
     assert "38.24 / 0.9613" in cells
     assert "\u22120.24 / \u22120.0113" in cells  # 38.00 / 0.95 less IGNN's
-    text = write(tmp_path / "r.html", [ReportSet("Set5", "", figures[:4])])
+    text = write(tmp_path / "r.html", [SetResult("Set5", images[:4])])
     assert "38.24 / 0.9613" not in text
 
 
 def test_bicubic_alone_and_perfect_images(tmp_path):
-    sets = [ReportSet("One", "", [figure("a", network=False)])]
-    text = write(tmp_path / "r.html", sets, label="bicubic")
+    sets = [SetResult("One", [image("a", network=False)])]
+    text = write(tmp_path / "r.html", sets)
     assert "Farthest from the original" in text
     assert "Gain" not in Outline(text).text("th")
-    perfect = figure("a", math.inf)
-    same = perfect._replace(scores=dict.fromkeys(("bicubic", "sr"), Score(math.inf, 1)))
+    perfect = image("a", math.inf)
+    scores = dict.fromkeys(perfect.scores, Score(math.inf, 1))
+    same = perfect._replace(name="b", scores=scores)
     assert same.gain == 0
-    text = write(tmp_path / "r.html", [ReportSet("One", "", [perfect, same])])
+    text = write(tmp_path / "r.html", [SetResult("One", [perfect, same])])
     assert "nan" not in text.partition("<main>")[2].lower().replace("data:", "")[:2000]
     assert "\u221e / 0.9" in text
 
 
 def test_large_sets_show_crops_only_where_the_gain_is_small(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "_MAX_SLIDERS", 2)
-    figures = [figure(str(n), n) for n in range(5)]
-    text = write(tmp_path / "r.html", [ReportSet("One", "", figures)])
+    images = [image(str(n), n) for n in range(5)]
+    text = write(tmp_path / "r.html", [SetResult("One", images)])
     sliders = re.findall(r'aria-label="Divider, (\d)', text)
     assert sliders == ["4", "3"]
     assert "3 of smaller gain are shown by crops alone" in text
@@ -197,7 +204,7 @@ def test_large_sets_show_crops_only_where_the_gain_is_small(tmp_path, monkeypatc
 
 
 def test_no_images_and_no_folder(tmp_path):
-    sets = [ReportSet("One", "", [], ["a.png: gone"])]
+    sets = [SetResult("One", [], ["a.png: gone"])]
     assert "No image was evaluated" in write(tmp_path / "r.html", sets)
     with pytest.raises(InputError, match="cannot be written"):
         write(tmp_path / "none" / "r.html", sets)

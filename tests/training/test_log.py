@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ignn_jax.data.pairs import Pair
 from ignn_jax.errors import InputError
-from ignn_jax.evaluation.scores import Score
+from ignn_jax.evaluation.scores import Evaluated, Score
 from ignn_jax.inspection.statistics import GraphStatistics
-from ignn_jax.pictures.crops import Row
 from ignn_jax.training.log import FILENAME, Log
 from tests.networks import finish, run, start
 
@@ -142,10 +142,11 @@ def test_crops_stay_where_bicubic_errs_most(tmp_path):
     hr = np.zeros((150, 130, 3), np.uint8)
     bicubic = hr.copy()
     bicubic[-5:, -5:] = 200
-    image = Row("a.png", hr[::2, ::2], hr, bicubic)
+    pair = Pair("a.png", hr[::2, ::2], hr)
     with Log(tmp_path, 0) as log:
         for step, value in ((1, 10), (2, 90)):
-            log.crops(step, [image._replace(sr=np.full_like(hr, value))])
+            images = {"bicubic": bicubic, "IGNN": np.full_like(hr, value)}
+            log.crops(step, [Evaluated(pair, images, {})])
     events = board(tmp_path).Images("crops/a.png")
     assert [event.step for event in events] == [1, 2]
     for event, value in zip(events, (10, 90), strict=True):

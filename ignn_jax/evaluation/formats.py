@@ -1,0 +1,125 @@
+"""Results as tables for the terminal, as JSON and as CSV.
+
+Both files hold all that it takes to compare two runs. A PSNR of identical images is
+infinite: "inf" in either file, which JSON cannot write as a number.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ignn_jax.evaluation.published import published_scores
+from ignn_jax.evaluation.results import SetResult
+from ignn_jax.evaluation.scores import Score
+from ignn_jax.tables import text_table
+
+
+def format_set(result: SetResult, *, scale: int) -> str:
+    """A set's scores image by image, and their means beside the published ones."""
+    lines = [f"{result.name}, x{scale}, PSNR / SSIM on Y"]
+    if not result.images:
+        return "\n".join([*lines, "no image was scored"])
+    lines += [
+        f"{len(result.images)} images of {result.folder}; {result.lr}",
+        _format_images(result),
+    ]
+    table = _format_published(result, scale=scale)
+    return "\n".join([*lines, *(["", table] if table else [])])
+
+
+def format_failures(sets: Sequence[SetResult]) -> str:
+    """The images that were not scored, a line for each; "" if all were."""
+    failures = [line for result in sets for line in result.failures]
+    if not failures:
+        return ""
+    total = len(failures) + sum(len(result.images) for result in sets)
+    return "\n".join([f"{len(failures)} of {total} failed:", *failures])
+
+
+def _format_images(result: SetResult) -> str:
+    rows = {image.name: image.scores for image in result.images}
+    rows["mean"] = result.means
+    return text_table(
+        [("", *result.means), *((name, *row.values()) for name, row in rows.items())],
+        align="<>",
+    )
+
+
+def _format_published(result: SetResult, *, scale: int) -> str:
+    """The published scores on a set, and ours less them; "" where there are none."""
+    theirs = published_scores(result.name, len(result.images), scale=scale)
+    if not theirs:
+        return ""
+    label, ours = list(result.means.items())[-1]
+    rows = [("published", "", f"{label} less it")]
+    for method, score in theirs.items():
+        psnr, ssim = ours.psnr - score.psnr, ours.ssim - score.ssim
+        rows.append((method, str(score), f"{psnr:+.2f} dB / {ssim:+.4f}"))
+    return text_table(rows, align="<>")
+
+
+def to_json(run: Mapping[str, Any], sets: Sequence[SetResult], *, scale: int) -> str:
+    """The results as JSON.
+
+    Args:
+      run: what describes the run, of JSON's types.
+      sets: the results.
+      scale: of the super-resolution.
+    """
+    content = {**run, "sets": [_set_to_json(part, scale) for part in sets]}
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def to_csv(run: Mapping[str, Any], sets: Sequence[SetResult]) -> str:
+    """The results as CSV: a line for each image and method, and for the means.
+
+    What describes the run comes first, in lines that start with "#", each a key and a
+    value in JSON (`pandas.read_csv(path, skiprows=...)`, or `comment="#"`).
+    """
+    text = io.StringIO()
+    for key, value in run.items():
+        text.write(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("set", "image", "height", "width", "lr", "method", "psnr", "ssim"))
+    for result in sets:
+        for image in result.images:
+            head = (result.name, image.name, image.height, image.width, image.origin)
+            writer.writerows((*head, m, *score) for m, score in image.scores.items())
+        head = (result.name, "mean", "", "", "")
+        writer.writerows((*head, m, *score) for m, score in result.means.items())
+    return text.getvalue()
+
+
+def _set_to_json(result: SetResult, scale: int) -> dict[str, Any]:
+    theirs = published_scores(result.name, len(result.images), scale=scale)
+    return {
+        "name": result.name,
+        "folder": result.folder,
+        "lr": result.lr,
+        "means": _plain(result.means),
+        "published": _plain(theirs),
+        "images": [
+            {
+                "name": image.name,
+                "height": image.height,
+                "width": image.width,
+                "lr": image.origin,
+                "scores": _plain(image.scores),
+            }
+            for image in result.images
+        ],
+        "failures": result.failures,
+    }
+
+
+def _plain(scores: dict[str, Score]) -> dict[str, dict[str, float | str]]:
+    return {
+        method: {
+            key: value if math.isfinite(value) else str(value)
+            for key, value in score._asdict().items()
+        }
+        for method, score in scores.items()
+    }
