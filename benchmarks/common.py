@@ -1,7 +1,7 @@
-"""What the benchmarks share: the networks, runs in turn, memory, tables and JSON.
+"""What the benchmarks share: networks, timing, memory, tables and JSON files.
 
-Each is a program, `python -m benchmarks.NAME --help`, that prints a table in Markdown
-and what it was measured on. The weights are random: time does not depend on them.
+Each benchmark is a program, `python -m benchmarks.NAME --help`. It prints a table in
+Markdown and what it was measured on. Weights are random: time does not depend on them.
 """
 
 import argparse
@@ -20,17 +20,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ignn_jax.devices import planned_memory
+from ignn_jax.files import write_text
 from ignn_jax.machine import describe_machine
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.embedding import EMBEDDINGS
 from ignn_jax.tables import markdown_table
 
 NETWORKS = ("ignn", "edsr")
-# As the configs have them; of the graph, what is not the paper's.
-SIZES = {
+# As in the configs. "graph" holds what differs from the paper's graph.
+SIZES: dict[str, dict[str, Any]] = {
     "light": {"features": 64, "num_blocks": 16, "residual_scale": 1.0},
     "full": {"features": 256, "num_blocks": 32, "residual_scale": 0.1},
-    # To try a benchmark: it compiles in seconds.
+    # For trying a benchmark: it compiles in seconds.
     "tiny": {
         "features": 4,
         "num_blocks": 2,
@@ -42,7 +43,12 @@ SCALE = 2
 
 
 def make_parser(description: str, *, network: bool = True) -> argparse.ArgumentParser:
-    """The options that all have, and those of the networks."""
+    """A parser with the options that all benchmarks share.
+
+    Args:
+      description: the program's docstring, whose first line is shown by --help.
+      network: whether the benchmark runs a network, whose options are then added.
+    """
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
@@ -58,17 +64,22 @@ def make_parser(description: str, *, network: bool = True) -> argparse.ArgumentP
 def make_network(
     name: str, args: argparse.Namespace, **graph: Any
 ) -> tuple[nn.Module, Any]:
-    """A network of x2, "ignn" or "edsr", and random variables for it."""
+    """An x2 network with random variables.
+
+    Args:
+      name: "ignn" or "edsr".
+      args: with the options of `make_parser`.
+      graph: fields of GraphConfig that differ from those of the size.
+    """
     settings = {"scale": SCALE, "dtype": args.dtype, **SIZES[args.size]}
     graph = {"embedding": args.embedding, **settings.pop("graph", {}), **graph}
-    if name == "edsr":
-        model = EDSR(**settings)
-    else:
+    model: nn.Module = EDSR(**settings)
+    if name == "ignn":
         model = IGNN(**settings, graph=GraphConfig(**graph))
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
     rng = np.random.default_rng(0)
 
-    def draw(x):  # of about the variance that an initializer gives
+    def draw(x):  # with about the variance that an initializer would give
         fan_in = np.prod(x.shape[:-1]) if len(x.shape) > 1 else 100
         return rng.normal(0, fan_in**-0.5, x.shape).astype(x.dtype)
 
@@ -82,30 +93,39 @@ def make_image(height: int, width: int, batch: int = 1) -> jax.Array:
 
 
 class Program:
-    """A function compiled for its arguments."""
+    """A function compiled for its arguments.
+
+    Attributes:
+      compilation: seconds that compiling took.
+      flops: XLA's count. It takes a loop, such as the search's, only once.
+      temporary, planned: bytes of temporary arrays, and of all arrays.
+    """
 
     def __init__(self, function: Callable, *args: Any):
         begin = time.perf_counter()
         self._compiled = jax.jit(function).lower(*args).compile()
         self.compilation = time.perf_counter() - begin
         self._args = args
-        # XLA counts what is in a loop, such as the search's, but once.
-        self.flops = self._compiled.cost_analysis().get("flops", 0)
-        self.temporary = self._compiled.memory_analysis().temp_size_in_bytes
+        compiled: Any = self._compiled  # its analyses are missing on some platforms
+        self.flops = compiled.cost_analysis().get("flops", 0)
+        self.temporary = compiled.memory_analysis().temp_size_in_bytes
         self.planned = planned_memory(self._compiled)
 
     def __call__(self) -> Any:
-        """Runs it and waits."""
+        """Runs the function and waits for its result."""
         return jax.block_until_ready(self._compiled(*self._args))
 
 
 def time_in_turn(
     runs: Mapping[str, Callable[[], Any]], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each run, taken in turn, so that all meet the same disturbances."""
+    """Seconds of each run. They take turns, so that disturbances affect all alike.
+
+    The first round, which may compile, is not counted.
+    """
     for run in runs.values():
         run()
-    times = {name: [] for name in runs}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             begin = time.perf_counter()
@@ -115,7 +135,7 @@ def time_in_turn(
 
 
 def summarize(times: Sequence[float]) -> dict[str, Any]:
-    """Median, and the range of the middle half; all of them for the JSON file."""
+    """The median and the range of the middle half; all times for the JSON file."""
     low, high = np.quantile(times, (0.25, 0.75))
     return {
         "s": statistics.median(times),
@@ -125,7 +145,7 @@ def summarize(times: Sequence[float]) -> dict[str, Any]:
 
 
 def peak_flops(dtype: str) -> float:
-    """FLOP a second of a large matrix product: what the machine can do at best."""
+    """FLOP per second of a large matrix product: the best that the machine can do."""
     side = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((side, side), dtype)
     program = Program(jnp.matmul, matrix, matrix)
@@ -133,17 +153,17 @@ def peak_flops(dtype: str) -> float:
 
 
 def in_new_process(function: Callable, *args: Any) -> Any:
-    """A function's result; what it takes of memory is not there before it."""
+    """Calls a function in a new process, so that its memory is measured alone."""
     with futures.ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
 
 
 def peak_memory() -> int:
-    """Bytes at most so far: of the device, or of this process on a CPU."""
+    """The most bytes used so far, by the device or, on a CPU, by this process."""
     stats = jax.local_devices()[0].memory_stats()
     if stats:
         return stats["peak_bytes_in_use"]
-    # Not ru_maxrss, which is inherited from the process that started this one.
+    # Not ru_maxrss: a process inherits it from the one that started it.
     status = pathlib.Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
@@ -153,12 +173,12 @@ def publish(
     args: argparse.Namespace,
     **more: Any,
 ) -> None:
-    """Prints tables, and writes the JSON file that was asked for.
+    """Prints tables, and writes the JSON file if one was asked for.
 
     Args:
-      tables: titles, and rows of the same keys; lists are for the JSON file alone.
-      args: what was asked for.
-      more: for the JSON file and below the tables.
+      tables: titles, and rows with the same keys. Lists go into the JSON file only.
+      args: the program's options.
+      more: other facts, for the JSON file and for the line below the tables.
     """
     settings = {name: value for name, value in vars(args).items() if name != "json"}
     devices = jax.devices()
@@ -174,7 +194,7 @@ def publish(
     print("\n" + ", ".join(f"{k} {_format(v)}" for k, v in facts.items()))
     if args.json:
         result = {"tables": tables, "settings": settings, **more, "machine": machine}
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_text(args.json, json.dumps(result, indent=2) + "\n")
 
 
 def _format(value):

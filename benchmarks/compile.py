@@ -1,10 +1,9 @@
-"""How long the programs take to start: without the compilation cache, and with it.
+"""How long do the programs take to start, with and without the compilation cache?
 
 python -m benchmarks.compile [--size light|full] [--side 64]
 
-Whole processes, from the command line to the end: `ignn-jax upscale` of a picture, and
-a training of one step. "cold" fills the compilation cache, "warm" finds what the others
-have left there.
+It times whole processes from start to end: `ignn-jax upscale` of one picture, and a
+training of one step. "cold" fills the cache; "warm" finds it filled.
 """
 
 import os
@@ -31,7 +30,7 @@ REPOSITORY = pathlib.Path(__file__).parents[1]
 
 
 def prepare(args, folder: pathlib.Path) -> dict[str, list[str]]:
-    """The command lines, and what they need."""
+    """The command lines, after making the files that they need."""
     model, variables = make_network("ignn", args)
     save(folder / "w.safetensors", model, variables, source="random")
     (folder / "pictures").mkdir()
@@ -51,7 +50,7 @@ def prepare(args, folder: pathlib.Path) -> dict[str, list[str]]:
         **{f"model.graph.{key}": value for key, value in graph.items()},
         "data.train": f"folder:{folder / 'pictures'}",
         "data.validation": "split:0.5",
-        # Little to do: it is the start that counts.
+        # As little work as possible: what counts is the start.
         "data.lr_patch": 24,
         "train.batch_size": 1,
         "train.steps": 1,
@@ -63,7 +62,7 @@ def prepare(args, folder: pathlib.Path) -> dict[str, list[str]]:
 
 
 def run(command: list[str], folder: pathlib.Path, **environment: str) -> float:
-    """Seconds that a process takes."""
+    """Seconds that a process takes from start to end."""
     if "ignn_jax.main" in command:
         command = [*command, f"--workdir={tempfile.mkdtemp(dir=folder)}"]
     environment = {**os.environ, "IGNN_CACHE": str(folder / "cache"), **environment}
@@ -82,19 +81,19 @@ def run(command: list[str], folder: pathlib.Path, **environment: str) -> float:
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument(
-        "--side", type=int, default=64, help="of the picture to upscale"
+        "--side", type=int, default=64, help="side of the picture to upscale"
     )
-    # VGG19's weights are not at hand.
+    # VGG19's weights are not available here.
     parser.set_defaults(embedding="backbone", repeats=3)
     args = parser.parse_args(argv)
 
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        # Elsewhere, so that this process does not take the device's memory.
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        # In a new process, so that this one does not occupy the device's memory.
         commands = in_new_process(prepare, args, folder)
         for name, command in commands.items():
-            # The images of a training are decoded once: before all that is measured.
+            # This run decodes the training's images; it is not counted.
             off = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
             run(command, folder, **off)
             without = [run(command, folder, **off) for _ in range(args.repeats)]

@@ -1,8 +1,8 @@
-"""How IGNN's forward pass grows with the image, and its memory with k.
+"""How do IGNN's time and memory grow with the image, and its memory with k?
 
 python -m benchmarks.growth [--size light|full] [--sides 64,128,256,512]
 
-Each image side in a process of its own, which tells what it took of memory at most.
+Each image side runs in a process of its own, so that its memory is measured alone.
 """
 
 import functools
@@ -30,11 +30,11 @@ def numbers(text: str) -> list[int]:
 
 
 def measure_side(args, side) -> dict:
-    """The network on an image of side x side, and the search alone."""
+    """The network on an image of side x side, and the memory of the search alone."""
     model, variables = make_network("ignn", args)
     program = Program(model.apply, variables, make_image(side, side))
     row = {"side": side, **summarize(time_in_turn({"": program}, args.repeats)[""])}
-    row["us a pixel"] = 1e6 * row["s"] / side**2
+    row["us per pixel"] = 1e6 * row["s"] / side**2
     row["memory planned, GB"] = program.planned / 1e9
     row["memory, GB"] = peak_memory() / 1e9
     config = model.graph
@@ -51,7 +51,7 @@ def measure_side(args, side) -> dict:
 
 
 def measure_neighbors(args, neighbors, side) -> dict:
-    """What the compiler plans for k neighbors."""
+    """The memory that the compiler plans for k neighbors."""
     model, variables = make_network("ignn", args, neighbors=neighbors)
     construct = functools.partial(construct_graph, scale=SCALE, config=model.graph)
     graph = Program(construct, *_embedded(side))
@@ -64,7 +64,7 @@ def measure_neighbors(args, neighbors, side) -> dict:
 
 
 def _embedded(side):
-    """As of VGG19's features: an image, and it downsampled."""
+    """Arrays like VGG19's features of an image and of its downsampled version."""
     return tuple(jnp.zeros((1, n, n, 64)) for n in (side, side // SCALE))
 
 

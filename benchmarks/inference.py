@@ -1,8 +1,8 @@
-"""IGNN's forward pass beside EDSR's, of the same backbone.
+"""How fast is IGNN's forward pass, compared with an EDSR of the same backbone?
 
 python -m benchmarks.inference [--size light|full] [--side N] [--dtype bfloat16]
 
-Where PyTorch is installed, an EDSR of the same size runs in it too.
+If PyTorch is installed, an EDSR of the same size in PyTorch is measured too.
 """
 
 import importlib.util
@@ -24,14 +24,14 @@ from benchmarks.multiply_adds import multiply_adds
 
 
 def make_program(name, args):
-    """The compiled network, and its FLOP by hand."""
+    """The compiled network, and its FLOP counted by hand."""
     model, variables = make_network(name, args)
     program = Program(model.apply, variables, make_image(args.side, args.side))
     return program, 2 * sum(multiply_adds(model, args.side).values()) * args.side**2
 
 
 def measure_memory(name, args) -> int:
-    """Bytes that a process takes at most that does nothing else: all of it."""
+    """The most bytes that a process uses which does nothing else."""
     program, _ = make_program(name, args)
     program()
     return peak_memory()
@@ -39,11 +39,13 @@ def measure_memory(name, args) -> int:
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--side", type=int, help="of the LR image (128; full: 100)")
+    parser.add_argument(
+        "--side", type=int, help="side of the LR image (128; full: 100)"
+    )
     args = parser.parse_args(argv)
     args.side = args.side or (100 if args.size == "full" else 128)
 
-    # Before this process takes the device's memory.
+    # First, while this process does not occupy the device's memory.
     memory = {name: in_new_process(measure_memory, name, args) for name in NETWORKS}
     programs = {name: make_program(name, args) for name in NETWORKS}
     runs = {name: program for name, (program, _) in programs.items()}

@@ -1,7 +1,7 @@
-"""Multiply-adds of the networks by hand, as the paper writes them.
+"""Multiply-adds of the networks, counted by hand in the paper's formulation.
 
-All that is a product of matrices; additions, statistics and interpolation are left out.
-An implementation may do with less, by what is linear or constant.
+Every matrix product counts; additions, statistics and interpolation do not. An
+implementation may need fewer, where something is linear or constant.
 """
 
 import math
@@ -14,13 +14,18 @@ from ignn_jax.ops.search import window_sides
 
 
 def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:
-    """Per pixel of an LR image of side x side, by part; the graph is cross-scale."""
+    """Multiply-adds per LR pixel of each part of a network, for a square LR image.
+
+    Args:
+      model: the network; its graph is cross-scale.
+      side: of the LR image, in pixels.
+    """
     c, factors = model.features, upsample_factors(model.scale)
-    parts = {
+    parts: dict[str, float] = {
         "backbone": 9 * 3 * c + model.num_blocks * 18 * c**2 + 9 * c**2,
         "tail": 0,
     }
-    pixels = 1  # for each of the LR image
+    pixels = 1  # per LR pixel
     for factor in factors:
         parts["tail"] += pixels * 9 * c * factor**2 * c
         pixels *= factor**2

@@ -1,9 +1,9 @@
-"""Crops a second through the whole training pipeline, from the cache of decoded images.
+"""How many crops per second does the training pipeline deliver from the cache?
 
 python -m benchmarks.pipeline [--data SOURCE] [--json FILE]
 
-Beside it, the same crops cut by a plain NumPy loop in the same process: what the images
-in memory allow, without order, seeds, threads or batches that can be resumed.
+For comparison, a plain NumPy loop cuts the same crops in the same process, without
+order, seeds, threads or batches that can be resumed.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -22,17 +22,17 @@ from ignn_jax.data.pairs import Pair, drop_small
 from ignn_jax.data.sets import load_set
 
 LR_PATCH, SCALE, BATCH = 60, 2, 16
-# Of the images that are made where none are given: DIV2K's.
+# Of the images that are made if none are given: DIV2K's size.
 COUNT, SIZE = 40, (2040, 1356)
 
 
-def numpy_batches(pairs: list[Pair]) -> Iterator[dict[str, np.ndarray]]:
+def numpy_batches(pairs: Sequence[Pair]) -> Iterator[dict[str, np.ndarray]]:
     """Random crops, flipped and rotated, in the fewest lines."""
     rng = np.random.default_rng(0)
     while True:
         crops = []
         for _ in range(BATCH):
-            pair = pairs[rng.integers(len(pairs))]
+            pair = pairs[int(rng.integers(len(pairs)))]
             height, width, _ = pair.lr.shape
             top = rng.integers(height - LR_PATCH + 1)
             left = rng.integers(width - LR_PATCH + 1)
@@ -51,7 +51,7 @@ def numpy_batches(pairs: list[Pair]) -> Iterator[dict[str, np.ndarray]]:
 def crops_per_second(
     batches: Iterator[dict[str, np.ndarray]], *, seconds: float, repeats: int
 ) -> list[float]:
-    """One rate for each repeat, each over so many seconds, after a warm-up as long."""
+    """A rate for each repeat of so many seconds, after a warm-up of the same length."""
     rates = []
     for _ in range(repeats + 1):
         start, count = time.perf_counter(), 0
@@ -63,7 +63,7 @@ def crops_per_second(
 
 
 def make_images(folder: pathlib.Path) -> str:
-    """Writes smooth noise as PNG files of DIV2K's size; returns their spec."""
+    """Writes smooth noise as PNG files of DIV2K's size; returns their source."""
     for n in range(COUNT):
         coarse = np.random.default_rng(n).integers(0, 256, (34, 51, 3), np.uint8)
         image = Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC)
@@ -74,7 +74,7 @@ def make_images(folder: pathlib.Path) -> str:
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, network=False)
     parser.add_argument("--data", metavar="SOURCE", help="as data.train")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     args = parser.parse_args(argv)
 
     with contextlib.ExitStack() as stack:
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
 
     rows = [
         {
-            "crops a second": name,
+            "crops per second": name,
             "median": statistics.median(values),
             "lowest": min(values),
             "highest": max(values),

@@ -1,9 +1,10 @@
-"""Where a forward pass of IGNN spends its time, stage by stage.
+"""Where does a forward pass of IGNN spend its time?
 
 python -m benchmarks.stages [--size light|full] [--side N]
 
-The network is compiled as far as each stage, with all before it; a stage takes what its
-program takes more than the one before. So each is as it is within the whole.
+For each stage the network is compiled up to the end of that stage. The stage's time is
+what this program takes longer than the one before, so that every stage is measured as
+part of the whole.
 """
 
 import flax.traverse_util
@@ -18,10 +19,10 @@ from benchmarks.common import (
     time_in_turn,
 )
 
-# What there is of a stage: sown by the network, or the outputs of these modules.
+# What each stage computes: sown by the network, or the output of a captured module.
 STAGES = {
     "backbone before the graph": lambda found: found["lr_features"],
-    "embedding": lambda found: found.get("embedding/__call__"),  # of VGG19
+    "embedding": lambda found: found.get("embedding/__call__"),  # VGG19's
     "search": lambda found: [graph.indices for graph in found["graph"]],
     "edge labels": lambda found: [graph.labels for graph in found["graph"]],
     "ECN": lambda found: found["graph_agg/weights"],
@@ -34,7 +35,7 @@ _CAPTURED = ("embedding", "body")
 
 
 def make_programs(args) -> dict[str, Program]:
-    """The network up to each stage."""
+    """The network compiled up to the end of each stage."""
     model, variables = make_network("ignn", args)
 
     def run(variables, lr, stages):
@@ -61,7 +62,9 @@ def make_programs(args) -> dict[str, Program]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--side", type=int, help="of the LR image (128; full: 100)")
+    parser.add_argument(
+        "--side", type=int, help="side of the LR image (128; full: 100)"
+    )
     args = parser.parse_args(argv)
     args.side = args.side or (100 if args.size == "full" else 128)
 

@@ -1,8 +1,8 @@
-"""The K least of each query's distances: `lax.top_k` and what could take its place.
+"""Is there a faster way than `lax.top_k` to find each query's nearest candidates?
 
 python -m benchmarks.topk [--neighbors 5]
 
-On the shapes of the search: a tile of 16 x 16 queries, and the union of their windows.
+The shapes are the search's: a tile of 16 x 16 queries and the union of their windows.
 """
 
 import functools
@@ -24,7 +24,7 @@ def approximate(distances, k):
 
 
 def successive_minima(distances, k):
-    """K times the least, then out of the way."""
+    """Finds the smallest, removes it, and repeats that k times."""
     positions = jnp.arange(distances.shape[-1])
     found = []
     for _ in range(k):
@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, network=False)
     parser.add_argument("--neighbors", type=int, default=5)
     parser.add_argument("--window", type=int, default=30)
-    parser.add_argument("--tiles", type=int, default=16, help="as of 128 x 128 LR")
+    parser.add_argument(
+        "--tiles", type=int, default=16, help="(16: those of a 128 x 128 LR image)"
+    )
     args = parser.parse_args(argv)
 
     side = windows_union(TILE, args.window, scale=2, center="centered")
@@ -48,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     programs = {}
     for function in (top_k, approximate, successive_minima):
         of_tile = functools.partial(function, k=args.neighbors)
-        # In a loop over tiles, as the search.
+        # In a loop over tiles, as in the search.
         of_all = functools.partial(jax.lax.map, of_tile)
         programs[function.__name__] = Program(of_all, distances)
     times = time_in_turn(programs, args.repeats)
@@ -59,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
         found = np.asarray(program())
         same = (found[..., :, None] == exact[..., None, :]).any(axis=-1).mean()
         rows.append({"": name, **summarize(times[name]), "found": float(same)})
-    title = f"The {args.neighbors} least of {side**2}, {np.prod(shape[:3])} times"
+    title = f"The {args.neighbors} smallest of {side**2}, {np.prod(shape[:3])} times"
     publish({title: rows}, args)
 
 

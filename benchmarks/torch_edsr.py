@@ -1,4 +1,4 @@
-"""EDSR in PyTorch, in the fewest lines: what its authors' implementation costs."""
+"""A minimal EDSR in PyTorch, for `benchmarks.inference` to compare with."""
 
 import argparse
 from collections.abc import Callable
@@ -43,10 +43,10 @@ class EDSR(nn.Module):
 
 
 def make_run(args: argparse.Namespace) -> Callable[[], None]:
-    """One forward pass of an image of `side` x `side`, with what PyTorch advises."""
+    """A function that runs one forward pass, with the settings that PyTorch advises."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")  # TF32, as XLA's default
+    torch.set_float32_matmul_precision("high")  # TF32, like XLA's default
     options = {"device": device, "dtype": getattr(torch, args.dtype)}
     channels_last = {"memory_format": torch.channels_last}
     size = SIZES[args.size]

@@ -1,4 +1,4 @@
-"""A training step of IGNN beside EDSR's, as `ignn_jax.training.loop` makes it.
+"""How fast is a training step of IGNN, compared with an EDSR of the same backbone?
 
 python -m benchmarks.training [--size light|full] [--batch 4] [--patch 60]
 """
@@ -27,7 +27,12 @@ from ignn_jax.training.step import TrainState, train_step
 
 
 class Training:
-    """One step after another, on the same batch."""
+    """A training that takes one step after another on the same batch.
+
+    Attributes:
+      cost: of a step, as XLA counts it.
+      by_hand: FLOP of a step.
+    """
 
     def __init__(self, name, args):
         model, variables = make_network(name, args)
@@ -47,17 +52,17 @@ class Training:
         )
         self._step, self.cost = parallel.compile_step(step, self._state, self._batch)
         forward = 2 * sum(multiply_adds(model, args.patch).values())
-        # Backward is twice forward: by the input and by the weights.
+        # The backward pass costs two forward passes: for the input and the weights.
         self.by_hand = 3 * forward * args.batch * args.patch**2
 
     def __call__(self):
-        """Runs it and waits."""
+        """Takes a step and waits for its result."""
         self._state, metrics = self._step(self._state, self._batch)
         jax.block_until_ready(metrics)
 
 
 def measure_memory(name, args) -> int:
-    """Bytes that a process takes at most that does nothing else: all of it."""
+    """The most bytes that a process uses which does nothing else."""
     training = Training(name, args)
     for _ in range(2):
         training()
@@ -70,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--patch", type=int, default=60, help="side of the LR crops")
     args = parser.parse_args(argv)
 
-    # Before this process takes the device's memory.
+    # First, while this process does not occupy the device's memory.
     memory = {name: in_new_process(measure_memory, name, args) for name in NETWORKS}
     trainings = {name: Training(name, args) for name in NETWORKS}
     times = time_in_turn(trainings, args.repeats)

@@ -1,4 +1,4 @@
-"""A large picture through tiles: 1920 x 1080 to 3840 x 2160, IGNN beside EDSR.
+"""How long does a large picture take in tiles: 1920 x 1080 to 3840 x 2160?
 
 python -m benchmarks.upscale [--size light|full] [--tile N]
 
@@ -29,7 +29,7 @@ def make_upscaling(name, args):
 
 
 def measure(name, args) -> tuple[list[float], int]:
-    """Seconds of each run, and bytes that the process takes at most."""
+    """The seconds of each run, and the most bytes that the process uses."""
     times = time_in_turn({name: make_upscaling(name, args)}, args.repeats)[name]
     return times, peak_memory()
 

@@ -1,4 +1,4 @@
-"""The benchmarks, tiny: that they run, and that their numbers are what they say."""
+"""The benchmarks, with tiny networks: they run, and their numbers are right."""
 
 import argparse
 import json
@@ -18,9 +18,9 @@ TINY = argparse.Namespace(size="tiny", dtype="float32", embedding="rgb", side=32
 
 @pytest.fixture(scope="module")
 def measure(tmp_path_factory):
-    """Runs a benchmark in a process of its own; returns what it printed, and its JSON.
+    """Runs a benchmark in a new process; returns what it printed, and its tables.
 
-    What one has compiled the next ones find.
+    The programs share a compilation cache.
     """
     folder = tmp_path_factory.mktemp("benchmarks")
 
@@ -69,7 +69,7 @@ def test_growth(measure):
     assert [row["k"] for row in neighbors] == [1, 2]
     small, large = sides
     assert large["memory planned, GB"] > 2 * small["memory planned, GB"]
-    assert small["us a pixel"] == pytest.approx(1e6 * small["s"] / 16**2)
+    assert small["us per pixel"] == pytest.approx(1e6 * small["s"] / 16**2)
 
 
 def test_upscale(measure):
@@ -108,7 +108,7 @@ def test_stages_add_up():
     assert flops == sorted(flops)
     added = dict(zip(list(programs)[1:], np.diff(flops), strict=True))
     parts = multiply_adds(make_network("ignn", TINY)[0], TINY.side)
-    # DEN's convolutions have some of their pixels beyond the image's border.
+    # XLA leaves out what DEN's convolutions multiply by the padding.
     by_hand = 2 * parts["DEN"] * TINY.side**2
     assert 0.9 * by_hand < added["DEN"] < 1.3 * by_hand
 
