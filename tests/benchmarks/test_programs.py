@@ -40,12 +40,9 @@ def measure(tmp_path_factory):
     return measure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "side"),
-    [
-        ("inference", "--side"),
-        pytest.param("training", "--patch", marks=pytest.mark.slow),
-    ],
+    ("name", "side"), [("inference", "--side"), ("training", "--patch")]
 )
 def test_ignn_beside_edsr(measure, name, side):
     printed, (rows,) = measure(name, "--size", "tiny", "--embedding", "rgb", side, 16)
@@ -60,6 +57,7 @@ def test_ignn_beside_edsr(measure, name, side):
     assert "| ignn | " in printed
 
 
+@pytest.mark.slow
 def test_growth(measure):
     _, (sides, neighbors) = measure(
         *("growth", "--size", "tiny", "--embedding", "rgb"),
@@ -72,6 +70,7 @@ def test_growth(measure):
     assert small["us per pixel"] == pytest.approx(1e6 * small["s"] / 16**2)
 
 
+@pytest.mark.slow
 def test_upscale(measure):
     _, (rows,) = measure(
         *("upscale", "--size", "tiny", "--embedding", "rgb"),
