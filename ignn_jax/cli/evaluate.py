@@ -1,6 +1,7 @@
 """PSNR and SSIM on Y, beside bicubic's and the published ones."""
 
 import argparse
+import functools
 import pathlib
 import sys
 
@@ -60,12 +61,12 @@ def _run(args: argparse.Namespace) -> int:
     )
     sets = []
     for benchmark in find_benchmarks(args.data, args.sets, scale=setup.scale):
-        pairs = tqdm(benchmark.pairs, unit="image", leave=False, disable=None)
         result = evaluate_benchmark(
             setup,
-            benchmark._replace(pairs=pairs),
+            benchmark,
             images=args.save_images,
             figures=args.report is not None,
+            progress=functools.partial(tqdm, unit="image", leave=False, disable=None),
         )
         print(f"\n{formats.format_set(result, scale=setup.scale)}")
         sets.append(result)

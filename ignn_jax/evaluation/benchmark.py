@@ -3,7 +3,7 @@
 import importlib.metadata
 import pathlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -58,6 +58,7 @@ def evaluate_benchmark(
     *,
     images: pathlib.Path | None = None,
     figures: bool = False,
+    progress: Callable[[Iterable[PairFiles]], Iterable[PairFiles]] = iter,
 ) -> SetResult:
     """Scores the images of a set, one after the other, and writes them if asked to.
 
@@ -65,9 +66,10 @@ def evaluate_benchmark(
 
     Args:
       setup: what is evaluated.
-      benchmark: the images; `pairs` may be any iterable.
+      benchmark: the images.
       images: folder to write the upscaled images to, `SET/NAME_x2.png`.
       figures: whether the result keeps the images that a report takes, encoded.
+      progress: wraps the iterable of images, as `tqdm` does.
 
     Raises:
       InputError: an image cannot be written.
@@ -75,7 +77,7 @@ def evaluate_benchmark(
     result = SetResult(
         benchmark.name, [], list(benchmark.unpaired), str(benchmark.folder)
     )
-    for files in benchmark.pairs:
+    for files in progress(benchmark.pairs):
         try:
             evaluated = _evaluate(setup, files)
         except InputError as error:

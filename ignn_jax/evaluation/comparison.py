@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from ignn_jax.evaluation.scores import BICUBIC, Evaluated
+from ignn_jax.evaluation.scores import Evaluated
 from ignn_jax.pictures.crops import SIDE, draw_sheet
 
 
@@ -19,17 +19,12 @@ def side_by_side(evaluated: Iterable[Evaluated]) -> Image.Image:
       evaluated: one or more pairs, by bicubic and a network.
     """
     rows = []
-    for one in evaluated:
-        pair, images, scores = one
-        label = one.network
-        bicubic, sr = images[BICUBIC], images[label]
+    for pair, images, scores in evaluated:
+        bicubic, sr = images.values()
         where = largest_gain(sr, bicubic, pair.hr, side=SIDE)
-        captioned = (
-            (f"{BICUBIC}: {scores[BICUBIC]}", bicubic),
-            (f"{label}: {scores[label]}", sr),
-            (pair.name, pair.hr),
-        )
-        rows.append([(caption, image[where]) for caption, image in captioned])
+        captions = [f"{method}: {score}" for method, score in scores.items()]
+        crops = [image[where] for image in (bicubic, sr, pair.hr)]
+        rows.append(list(zip([*captions, pair.name], crops, strict=True)))
     return draw_sheet(rows)
 
 

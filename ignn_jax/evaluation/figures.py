@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ignn_jax.evaluation.comparison import largest_gain
-from ignn_jax.evaluation.scores import BICUBIC, Evaluated
+from ignn_jax.evaluation.scores import Evaluated
 
 # Side of a crop in pixels; the browser magnifies it.
 CROP = 48
@@ -53,12 +53,13 @@ class Figure(NamedTuple):
 
 def make_figure(evaluated: Evaluated) -> Figure:
     """Encodes a pair's images: those of bicubic and of a network if there is one."""
-    bicubic, hr = evaluated.images[BICUBIC], evaluated.pair.hr
-    if evaluated.network is None:
+    hr = evaluated.pair.hr
+    bicubic, *network = evaluated.images.values()
+    if not network:
         images = {"bicubic": bicubic, "hr": hr}
         crops = [_crop("Farthest from the original", images, "hr", "bicubic")]
     else:
-        sr = evaluated.images[evaluated.network]
+        [sr] = network
         images = {"bicubic": bicubic, "sr": sr, "hr": hr}
         crops = [_crop("Largest gain over bicubic", images, "sr", "bicubic")]
         if _worst_loss(bicubic, sr, hr) >= _VISIBLE:
@@ -86,7 +87,7 @@ def _worst_loss(bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray) -> float:
     """By how much the mean squared error rises where the network loses most."""
     where = largest_gain(bicubic, sr, hr, side=CROP)
     bicubic, sr, hr = (image[where].astype(np.float64) for image in (bicubic, sr, hr))
-    return np.mean((sr - hr) ** 2 - (bicubic - hr) ** 2)
+    return float(np.mean((sr - hr) ** 2 - (bicubic - hr) ** 2))
 
 
 def _encode(image: np.ndarray, quality: int | None = None) -> str:

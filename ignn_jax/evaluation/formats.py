@@ -85,11 +85,13 @@ def to_csv(run: Mapping[str, Any], sets: Sequence[SetResult]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("set", "image", "height", "width", "lr", "method", "psnr", "ssim"))
     for result in sets:
-        for image in result.images:
-            head = (result.name, image.name, image.height, image.width, image.origin)
-            writer.writerows((*head, m, *score) for m, score in image.scores.items())
-        head = (result.name, "mean", "", "", "")
-        writer.writerows((*head, m, *score) for m, score in result.means.items())
+        rows: list[tuple[Sequence[object], dict[str, Score]]] = [
+            ((image.name, image.height, image.width, image.origin), image.scores)
+            for image in result.images
+        ]
+        for head, scores in [*rows, (("mean", "", "", ""), result.means)]:
+            for method, score in scores.items():
+                writer.writerow((result.name, *head, method, *score))
     return text.getvalue()
 
 

@@ -83,7 +83,7 @@ def _content(sets: Sequence[SetResult], scale: int) -> dict[str, Any]:
     methods = {BICUBIC: "Bicubic"} | ({network: network} if network else {})
     images = [(part.name, image) for part in sets for image in part.images]
     best = sorted(images, key=lambda item: -item[1].gain)[:_MAX_SLIDERS]
-    with_slider = {part.name: set() for part in sets}
+    with_slider: dict[str, set[str]] = {part.name: set() for part in sets}
     for name, image in best:
         with_slider[name].add(image.name)
     scored = [part for part in sets if part.images]

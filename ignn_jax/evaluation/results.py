@@ -32,13 +32,9 @@ class ImageResult(NamedTuple):
     def of(cls, evaluated: Evaluated, *, figure: bool = False) -> "ImageResult":
         """What is kept of an evaluated pair; with the figure, a tenth of its memory."""
         pair = evaluated.pair
-        return cls(
-            pair.name,
-            *pair.hr.shape[:2],
-            pair.origin,
-            evaluated.scores,
-            make_figure(evaluated) if figure else None,
-        )
+        height, width, _ = pair.hr.shape
+        picture = make_figure(evaluated) if figure else None
+        return cls(pair.name, height, width, pair.origin, evaluated.scores, picture)
 
     @property
     def gain(self) -> float:

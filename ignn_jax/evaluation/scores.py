@@ -29,18 +29,14 @@ class Evaluated(NamedTuple):
 
     Attributes:
       pair: the LR image and the HR image that the results are compared with.
-      images: the upscaled images by method, such as "bicubic" and "IGNN".
-      scores: their scores by method.
+      images: the upscaled images by method. Those of a benchmark or a report are
+        "bicubic", and then the network's name if there is one.
+      scores: their scores by method, in the same order.
     """
 
     pair: Pair
     images: dict[str, np.ndarray]
     scores: dict[str, Score]
-
-    @property
-    def network(self) -> str | None:
-        """The method that is not bicubic; None if there is none."""
-        return next((method for method in self.images if method != BICUBIC), None)
 
 
 def evaluate(upscale: Upscaler, pairs: Iterable[Pair]) -> list[Score]:

@@ -22,17 +22,9 @@ def rgb_to_y(rgb: Array) -> Array:
     Raises:
       ValueError: if the last axis is not 3 channels.
     """
-    return 16 + luma(rgb)
-
-
-def luma(rgb: Array) -> Array:
-    """`rgb_to_y` without its offset of 16: linear, so apt for differences of images.
-
-    Arguments, result and errors are those of `rgb_to_y`; 0 maps to 0 and 255 to 219.
-    """
     if rgb.ndim == 0 or rgb.shape[-1] != 3:
         raise ValueError(f"rgb must be [..., 3], not {rgb.shape}")
     if not jnp.issubdtype(rgb.dtype, jnp.floating):
         rgb = rgb.astype(float)
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    return (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+    return 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.comparison import largest_gain
-from ignn_jax.evaluation.scores import BICUBIC, Evaluated, Score
+from ignn_jax.evaluation.scores import Evaluated, Score
 from ignn_jax.files import write_text
 from ignn_jax.inspection.statistics import GraphStatistics
 
@@ -108,7 +108,8 @@ class Log:
         """Shows bicubic, SR and HR of the first images where bicubic errs most."""
         summaries = []
         for one in results[:_CROPS]:
-            bicubic, sr, hr = one.images[BICUBIC], one.images[one.network], one.pair.hr
+            hr = one.pair.hr
+            bicubic, sr = one.images.values()
             where = largest_gain(hr, bicubic, hr, side=_SIDE)
             crops = [image[where] for image in (bicubic, sr, hr)]
             strip = np.concatenate(crops, axis=1)

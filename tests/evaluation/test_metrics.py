@@ -2,8 +2,6 @@
 
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -12,10 +10,8 @@ from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from ignn_jax.evaluation.metrics import psnr, psnr_jnp, ssim, ssim_jnp
+from ignn_jax.evaluation.metrics import psnr, ssim
 from ignn_jax.ops.bicubic import imresize
-
-ALL = (psnr, ssim, psnr_jnp, ssim_jnp)
 
 
 def noisy(image: np.ndarray, level: int) -> np.ndarray:
@@ -60,9 +56,6 @@ def test_identical_images(photograph):
     for image in (photograph, photograph[..., 0]):
         assert psnr(image, image.copy(), border=2) == math.inf
         assert ssim(image, image.copy(), border=2) == 1.0
-    image = jnp.asarray(photograph, jnp.float32)
-    assert psnr_jnp(image, image, border=2) == math.inf
-    assert ssim_jnp(image, image, border=2) == 1.0
 
 
 def test_gray_counts_as_equal_channels(photograph):
@@ -83,49 +76,7 @@ def test_border_is_left_out(photograph):
         assert metric(a, b, border=2) < expected
 
 
-def one_blue_step(image: np.ndarray) -> np.ndarray:
-    stepped = image.copy()
-    stepped[70, 60, 2] ^= 1
-    return stepped
-
-
-# Images on which float32 loses digits if anywhere.
-HARD_PAIRS = {
-    "slight": lambda image: (image, noisy(image, 1)),
-    "strong": lambda image: (image, noisy(image, 100)),
-    "bright": lambda image: (image | 255, noisy(image | 255, 10)),
-    "negative": lambda image: (image, ~image),
-    "one blue step": lambda image: (image, one_blue_step(image)),
-}
-
-
-@pytest.mark.parametrize("pair", HARD_PAIRS.values(), ids=HARD_PAIRS)
-def test_jax_equals_numpy(photograph, pair):
-    a, b = pair(photograph)
-    x, y = jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32)
-    expected = psnr(a, b, border=2)
-    assert_allclose(psnr_jnp(x, y, border=2), expected, rtol=0, atol=1e-4)
-    expected = ssim(a, b, border=2)
-    assert_allclose(ssim_jnp(x, y, border=2), expected, rtol=0, atol=1e-5)
-
-
-def test_jax_rounds_clips_and_keeps_batches(photograph):
-    target = np.stack([photograph, photograph[::-1]])[None]
-    image = target + np.random.default_rng(0).normal(0, 30, target.shape)
-    rounded = image.round().clip(0, 255).astype(np.uint8)
-    image, expected_target = jnp.asarray(image, jnp.float32), target[0]
-    for metric, metric_jnp in ((psnr, psnr_jnp), (ssim, ssim_jnp)):
-        actual = jax.jit(metric_jnp, static_argnames="border")(
-            image, jnp.asarray(target, jnp.float32), border=3
-        )
-        assert actual.shape == (1, 2)
-        assert actual.dtype == jnp.float32
-        pairs = zip(rounded[0], expected_target, strict=True)
-        expected = [[metric(a, b, border=3) for a, b in pairs]]
-        assert_allclose(actual, expected, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.__name__)
+@pytest.mark.parametrize("metric", [psnr, ssim])
 def test_rejects_bad_shapes_and_borders(metric):
     def measure(shape_a, shape_b, border):
         metric(np.zeros(shape_a, np.uint8), np.zeros(shape_b, np.uint8), border=border)
@@ -139,7 +90,7 @@ def test_rejects_bad_shapes_and_borders(metric):
     ]:
         with pytest.raises(ValueError, match="images must be"):
             measure(*shapes, border=0)
-    least = 11 if "ssim" in metric.__name__ else 1
+    least = 11 if metric is ssim else 1
     shape = (least + 4, 30, 3)
     measure(shape, shape, border=2)
     for border in (3, -1):
