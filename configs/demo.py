@@ -1,4 +1,4 @@
-"""A small x2 network, trained in minutes on two CPU cores: the demonstration.
+"""The demonstration: a small x2 network, trained in minutes on two CPU cores.
 
 python -m ignn_jax.main --config=configs/demo.py --workdir=runs/demo
 """
@@ -16,9 +16,9 @@ def get_config() -> ConfigDict:
     config.model.graph.position = 2
     config.model.graph.den = "aggregated"
     config.data.lr_patch = 24
-    config.data.channel_shuffle = True  # four photographs hold few colors
+    config.data.channel_shuffle = True  # four photographs have few colors
     config.train.steps = 1000
-    # So short a training ends well only if its last steps are small and averaged.
+    # Such a short training ends well only if its last steps are small and averaged.
     config.train.ema = 0.99
     config.optimizer.learning_rate = 2e-3
     config.optimizer.schedule = "cosine"

@@ -1,4 +1,4 @@
-"""A light x2 network: 64 features, 16 blocks (EDSR-baseline with a graph).
+"""A light x2 network: 64 features and 16 blocks, as EDSR-baseline, and the graph.
 
   python -m ignn_jax.main --config=configs/light_x2.py --workdir=runs/light_x2 \
     --config.data.train=folder:PATH

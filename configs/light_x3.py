@@ -1,4 +1,4 @@
-"""A light x3 network: 64 features, 16 blocks (EDSR-baseline with a graph).
+"""A light x3 network: 64 features and 16 blocks, as EDSR-baseline, and the graph.
 
   python -m ignn_jax.main --config=configs/light_x3.py --workdir=runs/light_x3 \
     --config.data.train=folder:PATH

@@ -1,4 +1,4 @@
-"""A light x4 network: 64 features, 16 blocks (EDSR-baseline with a graph).
+"""A light x4 network: 64 features and 16 blocks, as EDSR-baseline, and the graph.
 
   python -m ignn_jax.main --config=configs/light_x4.py --workdir=runs/light_x4 \
     --config.data.train=folder:PATH
