@@ -1,22 +1,18 @@
-"""Images decoded once, into files that are mapped into memory and never loaded whole.
+"""Images that are decoded once, and mapped into memory from then on.
 
-The cache is a folder of `.npy` files, uint8 [H, W, 3], named by the SHA-256 of the
-encoded file that they come from: `HASH.npy` is the image, `HASH.x2.npy` the LR image
-made of it. Each is written aside and renamed, so that no lock is needed: runs that
-start at once share the work, and after a kill the next run goes on where this one was.
+A decoded image is known by the path, the size and the time of the last change of its
+file. So a file that is changed is decoded again, unless a tool gave the new file the
+size and the time of the old one; in this case delete the cache, which is always safe.
 """
 
-import contextlib
 import hashlib
-import io
 import os
 import pathlib
 import random
-import resource
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -25,150 +21,143 @@ from tqdm import tqdm
 from ignn_jax.data.images import decode_rgb
 from ignn_jax.data.layouts import cut_to_scale, match_lr
 from ignn_jax.data.pairs import Pair, PairSet
-from ignn_jax.data.sources import SourceImage
+from ignn_jax.data.sources import Encoded, SourceImage
+from ignn_jax.data.store import ArrayStore
 from ignn_jax.errors import InputError
-from ignn_jax.files import cache_folder, check_output_folder, write_bytes
+from ignn_jax.files import cache_folder, check_output_folder
 from ignn_jax.ops.bicubic import imresize
 
-# To be changed when `decode_rgb` or `imresize` give other pixels than before.
-_PROTOCOL = "decoded-v1"
-# Each thread holds one decoded image or two.
+# Change this when `decode_rgb` or `imresize` give other pixels, or the format changes.
+_PROTOCOL = "decoded-v2"
+# Each thread holds an image or two.
 _THREADS = min(os.cpu_count() or 1, 8)
-_DAY = 24 * 3600
 
 
 def load_pairs(
     images: Sequence[SourceImage], *, scale: int, folder: str | os.PathLike[str] = ""
 ) -> PairSet:
-    """Opens images at both resolutions; what the cache lacks is decoded first.
+    """Opens images at both resolutions, and first decodes those not in the cache.
 
-    LR is MATLAB's bicubic of the whole image, cut to a multiple of the scale: as in the
-    benchmarks, a crop's border pixels saw their neighbors.
+    Where no LR image is given, it is MATLAB's bicubic of the whole HR image, cut to a
+    multiple of the scale. As in the benchmarks, the pixels at the border of a training
+    crop thus depend on what lies beyond it.
 
     Args:
-      images: whose names are unique.
+      images: images with unique names.
       scale: the HR side over the LR side.
-      folder: of the cache; "" for the environment's IGNN_CACHE or, without, the
+      folder: the cache; "" means IGNN_CACHE from the environment or, without it, the
         user's cache folder.
 
     Returns:
-      The images in their order, mapped read-only. Damaged files, and those whose LR
-      image has the wrong size, are in `left_out`.
+      The images in the same order, mapped read-only. Images that cannot be read, and
+      those whose LR image has the wrong size, are in `left_out`.
 
     Raises:
-      InputError: the folder cannot be written or its disk is too full, or the system
-        does not let a process open so many files.
+      InputError: the folder cannot be written, or its disk is too full.
     """
-    cache = _Cache(_open_folder(folder), scale)
-    _allow_open_files(2 * len(images))
-    found = _run(cache.find, images, desc="Looking for images", delay=2)
-    absent = [n for n, outcome in enumerate(found) if isinstance(outcome, int)]
+    path = pathlib.Path(folder or cache_folder()).expanduser() / _PROTOCOL
+    check_output_folder(path, field="data.cache")
+    cache = _Cache(ArrayStore(path), scale)
+    reasons: dict[str, str] = {}
+    located = {}
+    for image in images:
+        try:
+            located[image.name] = cache.locate(image)
+        except _Unusable as error:
+            reasons[image.name] = str(error)
+    absent = [image for image in located.values() if not cache.has(image)]
     if absent:
-        cache.announce(len(absent), sum(found[n] for n in absent))
-        # Of runs that start at once, each has its own order, and so its own share.
-        random.shuffle(absent)
-        made = _run(cache.make, [images[n] for n in absent], desc="Decoding")
-        for n, outcome in zip(absent, made, strict=True):
-            found[n] = outcome
-    return PairSet(
-        [outcome for outcome in found if isinstance(outcome, Pair)],
-        [
-            (image.name, outcome)
-            for image, outcome in zip(images, found, strict=True)
-            if isinstance(outcome, str)
-        ],
-    )
+        _announce(path, len(absent), sum(_run(cache.missing_bytes, absent)))
+        reasons |= cache.decode(absent)
+    pairs = []
+    for image in images:
+        if image.name not in reasons:
+            try:
+                pairs.append(cache.pair(located[image.name]))
+            except _Unusable as error:
+                reasons[image.name] = str(error)
+    names = [image.name for image in images if image.name in reasons]
+    return PairSet(pairs, [(name, reasons[name]) for name in names])
 
 
 class _Unusable(Exception):
-    """An image that has to be left out; the text says why."""
+    """Raised for an image that has to be left out; the text says why."""
+
+
+class _Located(NamedTuple):
+    """An image, and the keys of its arrays in the store."""
+
+    image: SourceImage
+    hr: bytes
+    lr: bytes
 
 
 class _Cache:
-    """The files for one scale."""
+    """The images of one scale in a store."""
 
-    def __init__(self, folder: pathlib.Path, scale: int):
-        self._folder = folder
+    def __init__(self, store: ArrayStore, scale: int):
+        self._store = store
         self._scale = scale
 
-    def find(self, image: SourceImage) -> Pair | int | str:
-        """The pair; or how many bytes it will take; or why there can be none."""
+    def locate(self, image: SourceImage) -> _Located:
         try:
-            hr_file, lr_file = _read(image)
-            hr_path, lr_path = self._paths(hr_file, lr_file)
-            hr, lr = _map(hr_path), _map(lr_path)
-            if hr is not None and lr is not None:
-                return self._pair(image, hr, lr, made=lr_file is None)
-        except _Unusable as reason:
-            return str(reason)
-        missing = 0
-        if hr is None:
-            missing += _decoded_size(hr_file)
-        if lr is None:
-            made = _decoded_size(hr_file) // self._scale**2
-            missing += _decoded_size(lr_file) if lr_file else made
+            hr = image.hr.key()
+            lr = image.lr.key() if image.lr else f"{hr} x{self._scale}"
+        except OSError as error:
+            raise _Unusable(f"cannot be read ({error.strerror})") from error
+        hr_digest, lr_digest = (hashlib.sha256(key.encode()) for key in (hr, lr))
+        return _Located(image, hr_digest.digest(), lr_digest.digest())
+
+    def has(self, located: _Located) -> bool:
+        return located.hr in self._store and located.lr in self._store
+
+    def missing_bytes(self, located: _Located) -> int:
+        """How many bytes an image will add to the store; damaged files count as 0."""
+        image, hr_key, lr_key = located
+        hr, missing = _decoded_bytes(image.hr), 0
+        if hr_key not in self._store:
+            missing += hr
+        if lr_key not in self._store:
+            missing += _decoded_bytes(image.lr) if image.lr else hr // self._scale**2
         return missing
 
-    def make(self, image: SourceImage) -> Pair | str:
-        """The pair, its files made if they are not there; or why there can be none."""
+    def decode(self, absent: Sequence[_Located]) -> dict[str, str]:
+        """Fills the store; returns the names of unusable images, with the reasons."""
+        # Runs that start together each take another order, and so share the work.
+        shuffled = random.sample(absent, len(absent))
         try:
-            hr_file, lr_file = _read(image)
-            hr_path, lr_path = self._paths(hr_file, lr_file)
-            hr = self._store(hr_path, lambda: _decode(image.name, hr_file))
-            if lr_file is None:
-                lr = self._store(lr_path, lambda: _downsample(hr, self._scale))
+            failures = _run(self._decode, shuffled, desc="Decoding")
+        finally:
+            self._store.flush()
+        names = (located.image.name for located in shuffled)
+        return {n: reason for n, reason in zip(names, failures, strict=True) if reason}
+
+    def _decode(self, located: _Located) -> str | None:
+        image, hr_key, lr_key = located
+        try:
+            if hr_key in self._store:
+                hr = self._store.get(hr_key)
             else:
-                lr = self._store(lr_path, lambda: _decode(image.name, lr_file))
-            return self._pair(image, hr, lr, made=lr_file is None)
-        except _Unusable as reason:
-            return str(reason)
+                hr = _decode(image.hr, image.name)
+            if lr_key in self._store:
+                lr = None
+            elif image.lr:
+                lr = _decode(image.lr, image.name)
+            else:
+                lr = _downsample(hr, self._scale)
+        except _Unusable as error:
+            return str(error)
+        if hr_key not in self._store:
+            self._store.put(hr_key, hr)
+        if lr is not None and lr_key not in self._store:
+            self._store.put(lr_key, lr)
+        return None
 
-    def announce(self, count: int, size: int) -> None:
-        """Says what will be done.
-
-        Raises:
-          InputError: the disk is too full for it.
-        """
-        free = shutil.disk_usage(self._folder).free
-        if free < size:
-            raise InputError(
-                f"data.cache {self._folder}: {count} images take {size / 1e6:,.0f} MB "
-                f"once decoded, and {free / 1e6:,.0f} MB are free; set data.cache to a "
-                "folder on a larger disk, or remove what is old in this one"
-            )
-        print(
-            f"Decoding {count} images into {self._folder}, this once: "
-            f"{size / 1e6:,.0f} MB",
-            flush=True,
-        )
-
-    def _paths(self, hr: bytes, lr: bytes | None) -> tuple[pathlib.Path, pathlib.Path]:
-        hr_hash = hashlib.sha256(hr).hexdigest()
-        if lr is None:
-            lr_name = f"{hr_hash}.x{self._scale}.npy"
-        else:
-            lr_name = f"{hashlib.sha256(lr).hexdigest()}.npy"
-        return self._folder / f"{hr_hash}.npy", self._folder / lr_name
-
-    def _store(self, path: pathlib.Path, make: Callable[[], np.ndarray]) -> np.ndarray:
-        array = _map(path)
-        if array is not None:
-            return array
-        file = io.BytesIO()
-        np.save(file, make())
-        try:
-            write_bytes(path, file.getbuffer())
-        except InputError as error:
-            raise InputError(
-                f"data.cache {error}; set data.cache to another folder"
-            ) from error
-        return _map(path)
-
-    def _pair(
-        self, image: SourceImage, hr: np.ndarray, lr: np.ndarray, *, made: bool
-    ) -> Pair:
-        if made:
-            lr, hr, origin = lr, cut_to_scale(hr, self._scale), "made"
+    def pair(self, located: _Located) -> Pair:
+        image = located.image
+        hr, lr = self._store.get(located.hr), self._store.get(located.lr)
+        if image.lr is None:
+            hr, origin = cut_to_scale(hr, self._scale), "made"
         else:
             try:
                 lr, hr, origin = match_lr(lr, hr, scale=self._scale)
@@ -177,52 +166,37 @@ class _Cache:
         return Pair(image.name, lr, hr, origin, image.weight)
 
 
-def _open_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
-    folder = pathlib.Path(folder or cache_folder()).expanduser() / _PROTOCOL
-    check_output_folder(folder, field="data.cache")
-    for path in folder.glob(".*.part"):  # of runs that were killed
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - _DAY:
-                path.unlink()
-    return folder
-
-
-def _allow_open_files(count: int) -> None:
-    """Lets this process open so many files more: mapped ones stay open.
-
-    Raises:
-      InputError: the system does not allow it.
-    """
-    needed = len(os.listdir("/dev/fd")) + count + 1024
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed or soft == resource.RLIM_INFINITY:
-        return
-    if hard < needed and hard != resource.RLIM_INFINITY:
+def _announce(folder: pathlib.Path, count: int, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size:
         raise InputError(
-            f"data.train: {count} files have to be open at once, and this system "
-            f"allows {hard}; raise it with 'ulimit -n {needed}', or give fewer images"
+            f"{folder}: {count} images take {size / 1e6:,.0f} MB once decoded, and "
+            f"{free / 1e6:,.0f} MB are free; choose a folder on a larger disk, or "
+            "delete this one if its images are no longer needed",
+            field="data.cache",
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    print(
+        f"Decoding {count} images into {folder}, once: {size / 1e6:,.0f} MB",
+        flush=True,
+    )
 
 
-def _run(function: Callable, images: Sequence[SourceImage], **bar) -> list:
-    # Decoders and hashes release the GIL. The pool keeps the order.
+def _run(function: Callable, items: Sequence, desc: str = "Reading headers") -> list:
+    # Decoders release the GIL. The results come in the order of the items.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
-        outcomes = pool.map(function, images)
-        total = len(images)
-        return list(tqdm(outcomes, total=total, unit="image", disable=None, **bar))
+        results = pool.map(function, items)
+        bar: dict[str, Any] = {"unit": "image", "disable": None, "delay": 2}
+        return list(tqdm(results, desc=desc, total=len(items), **bar))
 
 
-def _read(image: SourceImage) -> tuple[bytes, bytes | None]:
+def _decode(file: Encoded, name: str) -> np.ndarray:
     try:
-        return image.read()
+        with file.open() as stream:
+            data = stream.read()
     except OSError as error:
         raise _Unusable(f"cannot be read ({error.strerror})") from error
-
-
-def _decode(name: str, file: bytes) -> np.ndarray:
     try:
-        return decode_rgb(file, name=name)
+        return decode_rgb(data, name=name)
     except InputError as error:
         raise _Unusable(str(error).removeprefix(f"{name}: ")) from error
 
@@ -233,19 +207,9 @@ def _downsample(hr: np.ndarray, scale: int) -> np.ndarray:
     return imresize(cut_to_scale(hr, scale), scale=1 / scale)
 
 
-def _decoded_size(file: bytes) -> int:
-    """Bytes of the decoded image by the file's header, 0 if it is damaged."""
+def _decoded_bytes(file: Encoded) -> int:
     try:
-        with Image.open(io.BytesIO(file)) as image:
+        with file.open() as stream, Image.open(stream) as image:
             return 3 * image.width * image.height
-    except Exception:  # `make` will say what it is
+    except Exception:  # `decode` will say what is wrong with it
         return 0
-
-
-def _map(path: pathlib.Path) -> np.ndarray | None:
-    """The array in a file; None if it is not there, or was cut short."""
-    try:
-        # A plain array is sliced in half the time.
-        return np.load(path, mmap_mode="r").view(np.ndarray)
-    except (OSError, ValueError, EOFError):
-        return None

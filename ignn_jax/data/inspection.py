@@ -81,7 +81,9 @@ def contact_sheet(
             at = left + m * side + m * _MARGIN // 2
             caption = f"{n + 1} {label} {len(crop)} x {len(crop)}"
             draw.text((at, top), caption, fill="black", font=font)
-            enlarged = Image.fromarray(crop).resize((side, side), Image.NEAREST)
+            enlarged = Image.fromarray(crop).resize(
+                (side, side), Image.Resampling.NEAREST
+            )
             sheet.paste(enlarged, (at, top + _CAPTION))
     return sheet
 

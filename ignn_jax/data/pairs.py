@@ -131,7 +131,8 @@ def _middle_row(pair: Pair) -> bytes:
 def _leave_out(
     images: PairSet, unwanted: Callable[[Pair], bool], reason: str
 ) -> PairSet:
-    kept, dropped = [], []
+    kept: list[Pair] = []
+    dropped: list[Pair] = []
     for pair in images:
         (dropped if unwanted(pair) else kept).append(pair)
     return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])

@@ -1,11 +1,11 @@
-"""The training set and the validation set that a config names."""
+"""The training set and the validation set."""
 
 from ignn_jax.data.cache import load_pairs
 from ignn_jax.data.pairs import PairSet, drop_equal, drop_small, hold_out
 from ignn_jax.data.sources import find_images
 from ignn_jax.errors import InputError
 
-# Of a validation image, at low resolution.
+# The smallest side of a validation image in LR pixels.
 _SMALLEST = 16
 
 
@@ -17,22 +17,23 @@ def load_sets(
     lr_patch: int,
     cache: str = "",
 ) -> tuple[PairSet, PairSet]:
-    """Loads both sets, such that no image is in both.
+    """Loads a training set and a validation set that have no image in common.
 
     Args:
-      train: a spec as of `find_images`.
-      validation: another spec, or `split:FRACTION` to hold out that part of `train`.
-      scale: the HR side over the LR side.
+      train: where images come from, such as "photos", "folder:PATH" or
+        "tfds:div2k/bicubic_x2"; see `ignn_jax.data.sources`.
+      validation: the same, or "split:FRACTION" to hold out this part of `train`.
+      scale: the HR side over the LR side: 2, 3 or 4.
       lr_patch: side of the LR crops; smaller training images are left out.
-      cache: as `load_pairs` has it.
+      cache: folder for decoded images; "" means the user's cache folder.
 
     Returns:
-      The training set and the validation set. Training images that are equal to a
-      validation image, pixel by pixel, are in the training set's `left_out`.
+      The training set and the validation set. Training images that equal a validation
+      image, pixel by pixel, are in the `left_out` of the training set.
 
     Raises:
-      InputError: as `load_set` and `hold_out`; the fraction is not one; nothing is left
-        to train on.
+      InputError: a source is not known, missing, empty or unusable, the fraction is
+        not one, nothing is left to train on, or the cache cannot be written.
     """
     kind, _, argument = validation.partition(":")
     fraction = _parse_fraction(argument) if kind == "split" else None
@@ -44,18 +45,24 @@ def load_sets(
     images = drop_equal(images, held_out)
     if not images:
         raise InputError(
-            f"data.train={train}: every image is in data.validation={validation} too; "
-            "give different images, or data.validation=split:0.1"
+            f"{train}: every image is in the validation set {validation} too; give "
+            "different images, or split:0.1 for the validation",
+            field="data.train",
         )
     images = drop_small(images, lr_patch * scale)
     return images, drop_small(held_out, _SMALLEST * scale)
 
 
 def load_set(spec: str, *, scale: int, cache: str = "") -> PairSet:
-    """The images that a spec names, at both resolutions.
+    """Loads the images that a spec names, at both resolutions.
+
+    Args:
+      spec: as `train` of `load_sets`.
+      scale: the HR side over the LR side.
+      cache: as in `load_sets`.
 
     Raises:
-      InputError: as `find_images` and `load_pairs`, or not one image is usable.
+      InputError: as `find_images` and `load_pairs`, or no image at all is usable.
     """
     source = find_images(spec, scale=scale)
     images = load_pairs(source.images, scale=scale, folder=cache)
@@ -72,7 +79,7 @@ def _parse_fraction(text: str) -> float:
         fraction = 0.0
     if not 0 < fraction < 1:
         raise InputError(
-            f"data.validation=split:{text}: give a fraction between 0 and 1, "
-            "such as split:0.1"
+            f"split:{text}: give a fraction between 0 and 1, such as split:0.1",
+            field="data.validation",
         )
     return fraction

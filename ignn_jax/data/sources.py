@@ -1,27 +1,26 @@
-"""Where images come from: a spec of the config becomes a list of files, not yet read.
+"""Where images come from: a spec becomes a list of files that are not yet read.
 
-A spec is one or more sources, separated by commas, each with a weight if it likes:
+A spec is one source or several, separated by commas. Each may have a weight:
 
     photos                         the photographs that scikit-image carries
-    folder:PATH                    image files, in any layout of `data.benchmarks`
+    folder:PATH                    image files in any layout of `data.layouts`
     tfds:div2k/bicubic_x2          a dataset of tensorflow-datasets; `:SPLIT` may follow
     folder:A*2,folder:B            A's images are drawn twice as often as B's
 """
 
-import functools
+import os
 import pathlib
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 import skimage
 
 from ignn_jax.data.layouts import find_benchmark
 from ignn_jax.errors import InputError
 
-# Only natural color photographs: not the microscope's, the telescope's or the eye
-# clinic's pictures. And only the left one of the stereo pair of a motorcycle: the right
-# one shows the same scene, and would give away a validation image to the training set.
+# Natural color photographs only, no pictures of microscopes or telescopes. Of the
+# stereo pair of a motorcycle only the left one: with the same scene in the training
+# set, the validation would tell nothing.
 _PHOTOS = (
     "astronaut.png",
     "chelsea.png",
@@ -29,23 +28,47 @@ _PHOTOS = (
     "motorcycle_left.png",
     "rocket.jpg",
 )
-# A comma within a path is none between sources.
+# Paths may contain commas too.
 _SEPARATOR = re.compile(r",(?=photos(?:$|[*,])|folder:|tfds:)")
 _MAX_WEIGHT = 1000
 
 
+class Encoded(Protocol):
+    """An image file, or what a dataset holds in place of one."""
+
+    def key(self) -> str:
+        """A text that is another one if the contents are; raises OSError."""
+
+    def open(self) -> BinaryIO:
+        """Opens it to read its bytes; raises OSError."""
+
+
+class ImageFile(NamedTuple):
+    """An image file, known by its path, its size and the time of its last change."""
+
+    path: pathlib.Path
+
+    def key(self) -> str:
+        status = self.path.stat()
+        return f"{os.path.abspath(self.path)} {status.st_size} {status.st_mtime_ns}"
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
+
+
 class SourceImage(NamedTuple):
-    """An image that can be read.
+    """An image that was found.
 
     Attributes:
       name: unique in its spec.
-      read: gives the bytes of the HR file, and those of the LR file or None where LR
-        is to be made; raises OSError.
-      weight: how often it is drawn, in parts of the sum.
+      hr: its HR file.
+      lr: its LR file, or None where LR is made from HR.
+      weight: how often it is drawn, relative to the others.
     """
 
     name: str
-    read: Callable[[], tuple[bytes, bytes | None]]
+    hr: Encoded
+    lr: Encoded | None = None
     weight: int = 1
 
 
@@ -53,8 +76,8 @@ class Source(NamedTuple):
     """What a spec names.
 
     Attributes:
-      images: at least one.
-      left_out: (name, reason) of every file that lacks its counterpart.
+      images: at least one image.
+      left_out: (name, reason) of every HR file without an LR file, or the reverse.
     """
 
     images: list[SourceImage]
@@ -62,19 +85,19 @@ class Source(NamedTuple):
 
 
 def find_images(spec: str, *, scale: int) -> Source:
-    """Lists the images that a spec names. A dataset of TFDS is prepared if it is not.
+    """Lists the images that a spec names; prepares a TFDS dataset on its first use.
 
     Args:
-      spec: as of the module's docstring.
-      scale: for which LR images are looked for.
+      spec: as in the module's docstring.
+      scale: LR images for this scale are used if there are any.
 
     Returns:
-      The images in the order of the sources and of their names. Where there are several
-      sources, names begin with theirs.
+      The images, sorted by source and then by name. Where there are several sources,
+      each name begins with that of its source.
 
     Raises:
-      InputError: a source is of no known kind or is given twice, its weight is not one,
-        or it is missing, empty, or for another scale.
+      InputError: the kind of a source is not known, its weight is not valid, it is
+        given twice, or it is missing, empty or for another scale.
     """
     found: dict[str, Source] = {}
     for part in _SEPARATOR.split(spec):
@@ -115,23 +138,16 @@ def _find_source(part: str, scale: int) -> Source:
     kind, _, argument = part.partition(":")
     if part == "photos":
         folder = pathlib.Path(skimage.__file__).parent / "data"
-        return Source(
-            [
-                SourceImage(name, functools.partial(_read_files, folder / name, None))
-                for name in _PHOTOS
-            ]
-        )
+        return Source([SourceImage(name, ImageFile(folder / name)) for name in _PHOTOS])
     if kind == "folder" and argument:
         return _folder(pathlib.Path(argument).expanduser(), scale)
     if kind == "tfds" and argument:
-        # TFDS is slow to import, and most runs do without.
+        # TFDS is slow to import, and most runs do not need it.
         from ignn_jax.data.tfds import open_dataset
 
+        examples = open_dataset(argument, scale=scale)
         return Source(
-            [
-                SourceImage(name, read)
-                for name, read in open_dataset(argument, scale=scale)
-            ]
+            [SourceImage(f"{n:05d}", *example) for n, example in enumerate(examples)]
         )
     raise InputError(
         f"unknown image source '{part}': give photos or folder:PATH or "
@@ -149,15 +165,11 @@ def _folder(folder: pathlib.Path, scale: int) -> Source:
     return Source(
         [
             SourceImage(
-                relative(files.hr), functools.partial(_read_files, files.hr, files.lr)
+                relative(files.hr),
+                ImageFile(files.hr),
+                ImageFile(files.lr) if files.lr else None,
             )
             for files in benchmark.pairs
         ],
         [(relative(path), reason) for path, reason in unpaired],
     )
-
-
-def _read_files(
-    hr: pathlib.Path, lr: pathlib.Path | None
-) -> tuple[bytes, bytes | None]:
-    return hr.read_bytes(), lr.read_bytes() if lr else None

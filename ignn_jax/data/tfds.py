@@ -1,67 +1,94 @@
 """Datasets of tensorflow-datasets, read without TensorFlow, as encoded images.
 
-Their HR images are the feature `hr`, beside `lr`, as DIV2K has them, or `image`.
+The HR image is the feature `hr`, with `lr` beside it, as in DIV2K, or `image`.
 """
 
-import functools
 import importlib.util
+import io
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import tensorflow_datasets as tfds
 from absl import logging
 
 from ignn_jax.errors import InputError
 
-# They are prepared through `tf.io.gfile`, which fails only after the download.
+# Preparing these uses `tf.io.gfile`, which would fail only after the download.
 _NEED_TENSORFLOW = ("div2k",)
 
 
-def open_dataset(
-    argument: str, *, scale: int
-) -> list[tuple[str, Callable[[], tuple[bytes, bytes | None]]]]:
-    """Opens a split of a dataset; prepares it first where that was not yet done.
+class Feature(NamedTuple):
+    """An encoded image in a dataset.
+
+    Attributes:
+      split: the examples of the split.
+      identity: a text that names the dataset, its version, this copy and the split.
+      number: which example.
+      name: which feature.
+    """
+
+    split: Sequence[dict[str, Any]]
+    identity: str
+    number: int
+    name: str
+
+    def key(self) -> str:
+        return f"{self.identity} {self.number} {self.name}"
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.split[self.number][self.name])
+
+
+def open_dataset(argument: str, *, scale: int) -> list[tuple[Feature, Feature | None]]:
+    """Opens a split of a dataset, and prepares the dataset on its first use.
 
     Args:
       argument: NAME/CONFIG[:VERSION][:SPLIT], such as `div2k/bicubic_x2:validation`;
-        the split is `train` unless given.
-      scale: of which its LR images must be, if its name tells.
+        the default split is `train`.
+      scale: the scale that its LR images must have, if its name tells their scale.
 
     Returns:
-      A name for each example, and what reads its HR file and its LR file, or None.
+      The HR image of every example, and its LR image or None.
 
     Raises:
       InputError: there is no such dataset or split, it is for another scale, it has no
         images, it cannot be prepared, or it was prepared in another file format.
     """
-    logging.set_verbosity(logging.ERROR)  # it warns of what `_prepare` says
-    name, split = re.fullmatch(r"([^:]*(?::\d[\d.*]*)?):?(.*)", argument).groups()
+    logging.set_verbosity(logging.ERROR)  # `_prepare` prints what it warns of
+    match = re.fullmatch(r"([^:]*(?::\d[\d.*]*)?):?(.*)", argument)
+    assert match  # as any text does
+    name, split = match[1], match[2] or "train"
     try:
         # The folder is TFDS_DATA_DIR, or ~/tensorflow_datasets.
         builder = tfds.builder(name)
-    # No such name, config or version. The first line says it, the others list all there
-    # are.
     except (AssertionError, ValueError) as error:
+        # No such name, config or version. The other lines list all that there are.
         raise InputError(f"tfds:{name}: {str(error).splitlines()[0]}") from error
     _check_scale(name, builder, scale)
     if not builder.is_prepared():
         _prepare(name, builder)
-    hr, lr = _features(name, builder)
+    features = _features(name, builder)
     try:
         examples = builder.as_data_source(
-            split or "train",
-            decoders={key: tfds.decode.SkipDecoding() for key in (hr, lr) if key},
+            split,
+            decoders={feature: tfds.decode.SkipDecoding() for feature in features},
         )
     except NotImplementedError as error:  # a copy made for tf.data
         raise InputError(
-            f"tfds:{name}: {builder.data_dir} holds it in a file format other than "
-            "array_record; set TFDS_DATA_DIR to another folder, to prepare it there"
+            f"tfds:{name}: the copy in {builder.data_dir} is not in the file format "
+            "array_record; set TFDS_DATA_DIR to another folder to prepare it there"
         ) from error
     except ValueError as error:
         raise InputError(f"tfds:{argument}: {error}") from error
+    # The path names the dataset, the config and the version.
+    prepared = (builder.data_path / "dataset_info.json").stat().mtime
+    identity = f"tfds:{builder.data_dir} {prepared} {split}"
     return [
-        (f"{n:05d}", functools.partial(_read, examples, n, hr, lr))
+        (
+            Feature(examples, identity, n, features[0]),
+            Feature(examples, identity, n, features[1]) if features[1:] else None,
+        )
         for n in range(len(examples))
     ]
 
@@ -77,44 +104,37 @@ def _check_scale(name: str, builder: tfds.core.DatasetBuilder, scale: int) -> No
 
 
 def _prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
-    without = importlib.util.find_spec("tensorflow") is None
+    without_tensorflow = importlib.util.find_spec("tensorflow") is None
     try:
-        if without and builder.name in _NEED_TENSORFLOW:
+        if without_tensorflow and builder.name in _NEED_TENSORFLOW:
             raise ImportError("No module named 'tensorflow'")
         print(
-            f"tfds:{name} is downloaded and prepared in {builder.data_dir}, this once; "
+            f"tfds:{name} is downloaded and prepared in {builder.data_dir}, once; "
             "set TFDS_DATA_DIR for another folder",
             flush=True,
         )
         builder.download_and_prepare(file_format="array_record")
     except ImportError as error:
         raise InputError(
-            f"tfds:{name} is not yet prepared in {builder.data_dir}, and that takes "
+            f"tfds:{name} is not yet prepared in {builder.data_dir}, which takes "
             f"TensorFlow ({error}): pip install 'ignn-jax[div2k]'; or download the "
             "images yourself and give folder:PATH/TO/DIV2K_train_HR"
         ) from error
-    # A server that does not answer, a full disk, a checksum, a broken archive.
+    # No answer from the server, a full disk, a wrong checksum, a broken archive.
     except Exception as error:
         raise InputError(
             f"tfds:{name} could not be prepared in {builder.data_dir}: {error}"
         ) from error
 
 
-def _features(name: str, builder: tfds.core.DatasetBuilder) -> tuple[str, str | None]:
-    """The names of the features with the HR and the LR image."""
+def _features(name: str, builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    """The names of the features: HR, and LR if there is one."""
     features = builder.info.features or {}
     if "hr" in features:
-        return "hr", "lr" if "lr" in features else None
+        return ("hr", "lr") if "lr" in features else ("hr",)
     if "image" in features:
-        return "image", None
+        return ("image",)
     raise InputError(
         f"tfds:{name}: its features are {', '.join(sorted(features))}; "
-        "hr, with lr beside it or without, or image is needed"
+        "hr, with or without lr, or image is needed"
     )
-
-
-def _read(
-    examples: Sequence[dict[str, Any]], n: int, hr: str, lr: str | None
-) -> tuple[bytes, bytes | None]:
-    example = examples[n]
-    return example[hr], example[lr] if lr else None

@@ -110,7 +110,7 @@ def digest(tensors: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> str:
     sha256 = hashlib.sha256(json.dumps(info).encode())
     for name, array in sorted(tensors.items()):
         sha256.update(json.dumps([name, array.dtype.name, array.shape]).encode())
-        sha256.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        sha256.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return sha256.hexdigest()
 
 

@@ -1,5 +1,6 @@
-"""The cache: right pixels, whoever builds it, however often, and whatever ends it."""
+"""The cache gives the right pixels, whoever builds it and whatever ends the build."""
 
+import hashlib
 import io
 import os
 import pathlib
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,14 +21,16 @@ from ignn_jax.data import cache
 from ignn_jax.data.cache import load_pairs
 from ignn_jax.data.images import read_rgb
 from ignn_jax.data.sets import load_set
-from ignn_jax.data.sources import SourceImage
+from ignn_jax.data.sources import ImageFile, SourceImage
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 from tests.networks import REPOSITORY, finish, run, start
 
 LOAD = """
-import sys, time
+import sys
+from ignn_jax.data import store
 from ignn_jax.data.sets import load_set
+store._SECONDS_BETWEEN_FLUSHES = float(sys.argv[3])
 images = load_set(f"folder:{sys.argv[1]}", scale=2, cache=sys.argv[2])
 print(len(images), sum(int(pair.lr.sum()) for pair in images))
 """
@@ -43,24 +47,36 @@ def _pictures(folder: pathlib.Path, count: int, **size) -> pathlib.Path:
     return folder
 
 
-def _png(pixels) -> bytes:
+class Memory(NamedTuple):
+    """An encoded image in memory."""
+
+    data: bytes
+
+    def key(self):
+        return hashlib.sha256(self.data).hexdigest()
+
+    def open(self):
+        return io.BytesIO(self.data)
+
+
+def _png(pixels):
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "png")
-    return file.getvalue()
+    return Memory(file.getvalue())
 
 
 def _source(hr, lr=None, name="a"):
-    return SourceImage(name, lambda: (_png(hr), None if lr is None else _png(lr)), 3)
+    return SourceImage(name, _png(hr), None if lr is None else _png(lr), 3)
 
 
 def _load(tmp_path, *images, scale=2):
     return load_pairs(images, scale=scale, folder=tmp_path / "cache")
 
 
-def _files(tmp_path):
-    """{name: time of its last change}."""
+def _files(tmp_path, suffix=""):
+    """{name: size}."""
     (folder,) = (tmp_path / "cache").iterdir()
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    return {path.name: path.stat().st_size for path in folder.glob(f"*{suffix}")}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -143,86 +159,131 @@ def test_files_of_every_kind_are_read_or_named(tmp_path):
 def test_an_image_is_decoded_once(tmp_path, monkeypatch):
     first = _load(tmp_path, _source(_picture(), name="a"))
     files = _files(tmp_path)
-    assert len(files) == 2
+    assert sorted(pathlib.Path(name).suffix for name in files) == [".index", ".pixels"]
     monkeypatch.setattr(cache, "decode_rgb", None)
-    again = _load(tmp_path, _source(_picture(), name="b"))  # content, not name
+    again = _load(tmp_path, _source(_picture(), name="b"))
     assert _files(tmp_path) == files
     np.testing.assert_array_equal(again[0].lr, first[0].lr)
     _load(tmp_path, _source(_picture()), scale=3)  # HR is there
-    assert len(_files(tmp_path)) == 3
+    assert sum(_files(tmp_path, ".pixels").values()) == 3 * (24 * 30 + 12 * 15 + 8 * 10)
 
 
-@pytest.mark.parametrize("left", [0, 20, 500])
-def test_files_cut_short_are_made_again(tmp_path, left):
+def test_a_changed_file_is_decoded_again(tmp_path):
+    path = tmp_path / "a.bmp"  # uncompressed: all of one size
+
+    def load(seed, when):
+        Image.fromarray(_picture(seed)).save(path)
+        os.utime(path, ns=(when, when))
+        (pair,) = _load(tmp_path, SourceImage("a", ImageFile(path)))
+        return pair.hr
+
+    np.testing.assert_array_equal(load(0, 10**18), _picture(0))
+    np.testing.assert_array_equal(load(1, 10**18 + 1), _picture(1))
+    # As the docs say: with the size and the time of the old file, it is taken for it.
+    np.testing.assert_array_equal(load(2, 10**18), _picture(0))
+    Image.fromarray(_picture(3, 30, 24)).save(path.with_suffix(".png"))
+    os.replace(path.with_suffix(".png"), path)
+    os.utime(path, ns=(10**18, 10**18))
+    (pair,) = _load(tmp_path, SourceImage("a", ImageFile(path)))
+    np.testing.assert_array_equal(pair.hr, _picture(3, 30, 24))
+
+
+def test_a_changed_lr_file_is_decoded_again(tmp_path):
+    hr, lr = tmp_path / "hr.png", tmp_path / "lr.bmp"
+    Image.fromarray(_picture(0)).save(hr)
+    for seed in (1, 2):
+        Image.fromarray(_picture(seed, 12, 15)).save(lr)
+        os.utime(lr, ns=(seed, seed))
+        image = SourceImage("a", ImageFile(hr), ImageFile(lr))
+        (pair,) = _load(tmp_path, image)
+        np.testing.assert_array_equal(pair.lr, _picture(seed, 12, 15))
+
+
+@pytest.mark.parametrize("suffix", ["pixels", "index"])
+@pytest.mark.parametrize("left", [0, 20, 60])
+def test_files_cut_short_are_made_again(tmp_path, suffix, left):
     image = _picture()
     _load(tmp_path, _source(image))
-    (folder,) = (tmp_path / "cache").iterdir()
-    for path in folder.iterdir():
-        path.write_bytes(path.read_bytes()[:left])
-    (pair,) = _load(tmp_path, _source(image))
-    np.testing.assert_array_equal(pair.hr, image)
-    np.testing.assert_array_equal(pair.lr, imresize(image, scale=0.5))
+    (path,) = (tmp_path / "cache").glob(f"*/*.{suffix}")
+    path.write_bytes(path.read_bytes()[:left])
+    for _ in range(2):
+        (pair,) = _load(tmp_path, _source(image))
+        np.testing.assert_array_equal(pair.hr, image)
+        np.testing.assert_array_equal(pair.lr, imresize(image, scale=0.5))
 
 
-def test_what_killed_runs_left_is_swept_when_it_is_old(tmp_path):
+def test_what_was_killed_before_its_first_record_is_removed_once_it_is_old(tmp_path):
     _load(tmp_path, _source(_picture()))
     (folder,) = (tmp_path / "cache").iterdir()
-    old, new = folder / ".old.part", folder / ".new.part"
-    old.touch()
-    new.touch()
-    os.utime(old, (time.time() - 10**6,) * 2)
+    used = _files(tmp_path)
+    old, new = folder / "old.pixels", folder / "new.pixels"
+    for path in (old, new, *(folder / name for name in used)):
+        path.touch()
+        if path != new:
+            os.utime(path, (time.time() - 10**6,) * 2)
     _load(tmp_path, _source(_picture()))
-    assert (old.exists(), new.exists()) == (False, True)
+    assert _files(tmp_path) == {**used, "new.pixels": 0}
 
 
 def test_two_processes_build_the_same_cache_at_once(tmp_path):
-    folder = _pictures(tmp_path / "images", 30, height=300, width=400)
-    together = [start("-c", LOAD, folder, tmp_path / "cache") for _ in range(2)]
+    folder = _pictures(tmp_path / "images", 40, height=300, width=400)
+    command = ("-c", LOAD, folder, tmp_path / "cache", 0)
+    together = [start(*command) for _ in range(2)]
     outputs = [finish(process) for process in together]
-    alone = run("-c", LOAD, folder, tmp_path / "other")
-    assert alone.stdout.splitlines()[-1].startswith("30 ")
+    alone = run("-c", LOAD, folder, tmp_path / "other", 1)
+    assert alone.stdout.splitlines()[-1].startswith("40 ")
     for output in outputs:
         assert output.returncode == 0, output.stderr
         assert output.stdout.splitlines()[-1] == alone.stdout.splitlines()[-1]
-    assert len(_files(tmp_path)) == 60  # and nothing temporary
+    before = _files(tmp_path)
+    assert run(*command).stdout == alone.stdout.splitlines()[-1] + "\n"
+    assert _files(tmp_path) == before
 
 
 def test_a_killed_build_goes_on_with_the_next_image(tmp_path):
     folder = _pictures(tmp_path / "images", 20, height=600, width=800)
-    process = start("-c", LOAD, folder, tmp_path / "cache")
+    process = start("-c", LOAD, folder, tmp_path / "cache", 0)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if len(list((tmp_path / "cache").rglob("[!.]*.x2.npy"))) >= 3:
+        indices = list((tmp_path / "cache").rglob("*.index"))
+        if indices and indices[0].stat().st_size >= 6 * 48:
             break
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL  # it was not yet done
-    before = {n: t for n, t in _files(tmp_path).items() if not n.startswith(".")}
-    assert 3 <= len(before) < 40
-    again = run("-c", LOAD, folder, tmp_path / "cache")
+    (index,) = _files(tmp_path, ".index").values()
+    again = run("-c", LOAD, folder, tmp_path / "cache", 1)
     assert again.returncode == 0
-    after = _files(tmp_path)
-    assert {name: after[name] for name in before} == before  # none made twice
-    alone = run("-c", LOAD, folder, tmp_path / "other")
+    assert f"Decoding {20 - index // 96} images" in again.stdout
+    alone = run("-c", LOAD, folder, tmp_path / "other", 1)
     assert again.stdout.splitlines()[-1] == alone.stdout.splitlines()[-1]
 
 
 def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(24 * 30 * 3))
-    with pytest.raises(InputError, match=r"data\.cache .*: 1 images take .* are free"):
+    with pytest.raises(InputError, match=r"data\.cache: .*: 1 images take .* are free"):
         _load(tmp_path, _source(_picture()))  # its LR image does not fit any more
     assert _files(tmp_path) == {}
 
 
-def test_a_disk_that_fills_up_is_named(tmp_path, monkeypatch):
-    def full(path, data):
-        raise InputError(f"{path}: cannot be written: No space left on device")
+def test_a_disk_that_fills_up_is_named_and_what_fitted_is_kept(tmp_path):
+    """A limit on the size of files stands for the size of the disk."""
+    folder = _pictures(tmp_path / "images", 9, height=100, width=100)
 
-    monkeypatch.setattr(cache, "write_bytes", full)
-    with pytest.raises(InputError, match=r"^data\.cache .*No space left .*another"):
-        _load(tmp_path, *(_source(_picture(n), name=f"{n}") for n in range(9)))
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 * 37_500, 4 * 37_500))
+
+    program = LOAD.replace("import sys", "import sys\nsys.dont_write_bytecode = True")
+    command = [sys.executable, "-c", program, folder, tmp_path / "cache", "1"]
+    options = {"cwd": REPOSITORY, "capture_output": True, "text": True}
+    full = subprocess.run(command, preexec_fn=limit, **options)
+    line = full.stderr.splitlines()[-1]
+    assert "InputError: data.cache: " in line
+    assert line.endswith("cannot be written: File too large; choose another folder")
+    assert "Decoding 5 images" in subprocess.run(command, **options).stdout
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -242,15 +303,30 @@ def test_the_folder_is_the_keys_or_the_environments_or_the_users(tmp_path, monke
     assert sorted(p.name for p in tmp_path.iterdir()) == ["environment", "key", "user"]
 
 
-def test_more_images_than_open_files_are_allowed(tmp_path):
-    folder = _pictures(tmp_path / "images", 150)
-
-    def limit(hard):
-        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-
-    command = [sys.executable, "-c", LOAD, folder, tmp_path / "cache"]
-    options = {"cwd": REPOSITORY, "capture_output": True, "text": True}
-    done = subprocess.run(command, preexec_fn=limit(4096), **options)
-    assert done.stdout.splitlines()[-1].startswith("150 "), done.stderr
-    refused = subprocess.run(command, preexec_fn=limit(200), **options)
-    assert "300 files have to be open at once" in refused.stderr
+def test_the_number_of_images_costs_no_files_and_no_mappings(tmp_path):
+    """Three thousand images, loaded under a limit of 64 open files."""
+    folder = _pictures(tmp_path / "images", 3000, height=8, width=8)
+    program = """if True:
+        import os, pathlib, sys, time
+        from ignn_jax.data.sets import load_set
+        for _ in range(2):
+            start = time.process_time()
+            images = load_set(f"folder:{sys.argv[1]}", scale=2, cache=sys.argv[2])
+            seconds = time.process_time() - start
+        maps = pathlib.Path("/proc/self/maps").read_text().count(".pixels")
+        hr = sum(int(pair.hr.sum()) for pair in images)
+        print(len(images), hr, maps, len(os.listdir("/dev/fd")), seconds)"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder, tmp_path / "cache"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    count, total, maps, files, seconds = done.stdout.splitlines()[-1].split()
+    assert int(count) == 3000
+    assert int(total) == sum(int(_picture(n, 8, 8).sum()) for n in range(3000))
+    assert int(maps) == 1
+    assert int(files) < 32
+    assert float(seconds) < 3
