@@ -66,9 +66,9 @@ def main(_) -> None:
     import jax
 
     from ignn_jax.training import parallel
-    from ignn_jax.training.loop import train
+    from ignn_jax.training.run import train
 
-    logging.set_verbosity(logging.WARNING)  # Orbax tells a novel
+    logging.set_verbosity(logging.WARNING)  # Orbax is verbose
     try:
         parallel.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         if has_cache and jax.process_count() > 1:
@@ -84,7 +84,8 @@ def main(_) -> None:
             profile=_PROFILE.value,
         )
     except InputError as error:
-        _refuse(str(error))
+        is_flag = error.field in flags.FLAGS
+        _refuse(f"--{error}" if is_flag else str(error))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

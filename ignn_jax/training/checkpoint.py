@@ -47,7 +47,7 @@ class Checkpoints:
           InputError: `keep` is less than 1.
         """
         if keep < 1:
-            raise InputError(f"checkpoint.keep={keep}: give at least 1")
+            raise InputError(f"must be at least 1, not {keep}", field="checkpoint.keep")
         self._folder = workdir.absolute() / "checkpoints"
         self._keep = keep
         self._manager: ocp.CheckpointManager | None = None
@@ -88,7 +88,8 @@ class Checkpoints:
         if difference := _first_difference(newest.arrays, expected):
             raise InputError(
                 f"{self._folder}: checkpoint {newest.step} is of another network: "
-                f"{difference}; give another --workdir"
+                f"{difference}; give another folder",
+                field="workdir",
             )
         leaves = [newest.arrays[name] for name in expected]
         return jax.tree.unflatten(jax.tree.structure(like), leaves), newest.config
@@ -132,7 +133,10 @@ class Checkpoints:
         if self._manager:
             evaluated = psnr is not None and not math.isnan(psnr)
             metrics = {"psnr": float(psnr) if evaluated else -math.inf}
-            arrays, info = _by_name(state), {"config": config, **metrics}
+            arrays, info = (
+                jax.tree.map(np.asarray, _by_name(state)),
+                {"config": config, **metrics},
+            )
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(arrays),
                 info=ocp.args.JsonSave({**info, "sha256": _digest(arrays, info)}),
@@ -174,13 +178,15 @@ class Checkpoints:
         if np.ptp(multihost_utils.process_allgather(np.int32(found))):
             raise InputError(
                 f"{self._folder}: the processes of this run find different checkpoints "
-                "there; give a --workdir that all of them share"
+                "there; give a folder that all of them share",
+                field="workdir",
             )
         if damaged and not self._newest:
             step, reason = next(iter(damaged.items()))
             raise InputError(
                 f"{self._folder}: all checkpoints are damaged ({step}: {reason}); "
-                "delete them to begin anew, or give another --workdir"
+                "delete them to begin anew, or give another folder",
+                field="workdir",
             )
         for step, reason in damaged.items():
             _tell(f"checkpoint {step} is damaged ({reason}): going on from {found}")
@@ -274,7 +280,7 @@ def _failure(write, *args, **kwargs):
 def _by_name(state):
     """The arrays of a state by name, as `params/block_0/conv_0/kernel`."""
     return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
 

@@ -1,7 +1,7 @@
 """Data parallelism: the one place that knows how work is spread over devices.
 
 `jax.pmap` over all devices, the state replicated, the global batch split between them.
-Of several processes, each feeds its own devices with its own share of the batch.
+If there are several processes, each feeds its own devices its share of the batch.
 """
 
 import importlib.util
@@ -29,34 +29,33 @@ def initialize(
 ) -> None:
     """Joins the processes of a run, before any device is used.
 
-    SLURM and Cloud TPUs tell by themselves which processes there are; elsewhere the
-    arguments do. One process alone need not be joined.
+    On SLURM and Cloud TPUs JAX finds the processes by itself; elsewhere the arguments
+    name them. A process that is alone need not be joined.
 
     Args:
       coordinator: HOST:PORT of process 0.
       num_processes: how many there are.
-      process_id: which this is, from 0.
+      process_id: which one this is, from 0.
 
     Raises:
-      InputError: some of the arguments are missing, out of range, or the processes do
-        not find each other.
+      InputError: some arguments are missing or out of range, or the processes do not
+        find each other.
     """
-    given = (coordinator, num_processes, process_id)
-    if any(argument is not None for argument in given):
-        if any(argument is None for argument in given):
-            raise InputError(
-                "--coordinator, --num_processes and --process_id go together"
-            )
+    given = [coordinator, num_processes, process_id]
+    # Not SLURM_NTASKS, which is also set when a script is run without srun.
+    alone = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == 1 and not _on_tpu()
+    if given == [None] * 3 and alone:
+        return
+    if given != [None] * 3:
+        if coordinator is None or num_processes is None or process_id is None:
+            raise InputError("coordinator, num_processes and process_id go together")
         if not 0 <= process_id < num_processes:
             raise InputError(
-                f"--process_id={process_id}: give a number from 0 to "
-                f"--num_processes - 1 = {num_processes - 1}"
+                f"must be from 0 to {num_processes - 1}, not {process_id}",
+                field="process_id",
             )
-    # Not SLURM_NTASKS, which is also set where a script is run without srun.
-    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == 1 and not _on_tpu():
-        return
     try:
-        jax.distributed.initialize(*given)
+        jax.distributed.initialize(coordinator, num_processes, process_id)
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"the processes did not find each other: {reason}") from error
@@ -79,9 +78,10 @@ def parallelize(step: Callable) -> Callable:
 class Cost(NamedTuple):
     """What a compiled step costs, as XLA counts it.
 
-    flops: over all devices.
-    memory: bytes on each device.
-    compilation: seconds that it took.
+    Attributes:
+      flops: over all devices.
+      memory: bytes on each device.
+      compilation: seconds that it took.
     """
 
     flops: float
@@ -90,17 +90,18 @@ class Cost(NamedTuple):
 
 
 def compile_step(step: Callable, state: Any, batch: Any) -> tuple[Callable, Cost]:
-    """`parallelize`, compiled for arguments of these shapes; and the cost of a step."""
+    """Maps a step, as `parallelize`, and compiles it for arguments of these shapes."""
     begin = time.monotonic()
     step = parallelize(step)
-    # To be called, it finds the same program; `compiled` wants arrays of all processes.
+    # The caller gets the mapped step, which finds this program again when it is called:
+    # `compiled` itself would want the arrays of all processes.
     compiled = step.lower(state, batch).compile()
     flops = compiled.cost_analysis()["flops"] * jax.device_count()
     return step, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
 
 
 def must_wait() -> bool:
-    """Whether each step has to be waited for before the next one is begun.
+    """Whether the loop has to wait for each step before it begins the next one.
 
     CPU devices that run ahead of one another deadlock in their collectives.
     """
@@ -109,8 +110,8 @@ def must_wait() -> bool:
 
 def replicate(state: Any) -> Any:
     """The state on every local device."""
-    # Under another axis name the second step, which gets the first one's output, would
-    # be compiled anew.
+    # With another axis name, the second step would be compiled again: it gets the
+    # output of the first.
     return flax.jax_utils.replicate(state, axis_name=AXIS)
 
 
@@ -118,6 +119,11 @@ def unreplicate(state: Any) -> Any:
     """The first device's copy, as NumPy arrays."""
     # Through the shard: indexing the replicated array would copy all of it first.
     return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], state)
+
+
+def to_numbers(metrics: Any) -> dict[str, float]:
+    """Metrics of a step as Python numbers; waits for the step."""
+    return {name: x.item() for name, x in unreplicate(metrics).items()}
 
 
 def split(batch: Any) -> Any:
@@ -141,10 +147,12 @@ def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
       accumulate: parts that each device takes its share in.
 
     Raises:
-      InputError: naming the nearest sizes that they can.
+      InputError: naming the nearest sizes that can be shared.
     """
     if accumulate < 1:
-        raise InputError(f"train.accumulate={accumulate}: give at least 1")
+        raise InputError(
+            f"must be at least 1, not {accumulate}", field="train.accumulate"
+        )
     shares = jax.device_count() * accumulate
     if batch_size < 1 or batch_size % shares:
         below = max(batch_size // shares, 0) * shares
@@ -153,6 +161,6 @@ def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
         if accumulate > 1:
             between += f" x {accumulate} parts (train.accumulate)"
         raise InputError(
-            f"train.batch_size={batch_size} does not divide between {between}; "
-            f"give {nearest}"
+            f"{batch_size} does not divide between {between}; give {nearest}",
+            field="train.batch_size",
         )

@@ -86,8 +86,12 @@ def init_state(
       key: a JAX random key.
       ema: whether to keep a moving average of the parameters.
     """
-    variables = jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
-    return TrainState.create(variables, optimizer, ema=ema)
+    return TrainState.create(init_variables(model, key), optimizer, ema=ema)
+
+
+def init_variables(model: nn.Module, key: jax.Array) -> dict[str, Any]:
+    """Draws a network's variables, compiled: much faster than op by op."""
+    return jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
 
 
 def train_step(

@@ -13,7 +13,7 @@ import pytest
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.factory import create_model, model_settings
-from ignn_jax.training.loop import take_backbone
+from ignn_jax.training.task import take_backbone
 
 GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=2)
 SMALL = dict(features=8, num_blocks=2, residual_scale=1.0)

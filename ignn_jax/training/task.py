@@ -1,0 +1,182 @@
+"""What a config describes, made: network, optimizer, images and first state.
+
+The only place, but for the program, that reads a training config.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from ignn_jax.data.batches import train_batches
+from ignn_jax.data.inspection import describe
+from ignn_jax.data.pairs import PairSet
+from ignn_jax.data.sets import load_sets
+from ignn_jax.errors import InputError
+from ignn_jax.models.factory import create_model
+from ignn_jax.training import parallel
+from ignn_jax.training.optimizer import create_optimizer, learning_rate_schedule
+from ignn_jax.training.step import TrainState, init_variables, train_step
+from ignn_jax.weights import network
+from ignn_jax.weights.vgg19 import load_vgg19
+
+Tell = Callable[[str], None]
+
+
+class Task(NamedTuple):
+    """All that a training needs, except for its state.
+
+    Attributes:
+      model: the network.
+      optimizer: the optimizer.
+      schedule: the learning rate of each step, counted from 0.
+      train: the training images.
+      held_out: the validation images.
+      step: (state, batch) -> (state, metrics), for one device of `parallel`.
+      batches: the batches of this process, from the one after a given step on.
+      steps: of the whole training.
+      max_skipped: updates in a row that are not finite, to stop at.
+      accumulate: parts that a device takes its share of a batch in.
+    """
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
+    train: PairSet
+    held_out: PairSet
+    step: Callable[..., Any]
+    batches: Callable[[int], Iterator[dict[str, np.ndarray]]]
+    steps: int
+    max_skipped: int
+    accumulate: int
+
+
+def create_task(config: ConfigDict, tell: Tell) -> Task:
+    """Makes the network and the optimizer, and loads the images.
+
+    Args:
+      config: without "auto", as `training.config.resolve` returns it.
+      tell: gets a description of the training images.
+
+    Raises:
+      InputError: the config cannot be followed.
+    """
+    parallel.check_batch_size(config.train.batch_size, config.train.accumulate)
+    model = create_model({"scale": config.scale, **config.model.to_dict()})
+    options = config.optimizer.to_dict()
+    clip = options.pop("clip")
+    schedule = learning_rate_schedule(**options, steps=config.train.steps)
+    optimizer = create_optimizer(schedule, clip=clip)
+    train, held_out = load_sets(
+        config.data.train,
+        config.data.validation,
+        scale=config.scale,
+        lr_patch=config.data.lr_patch,
+        cache=config.data.cache,
+    )
+    tell(f"Training on {config.data.train}: {describe(train)}")
+    step = functools.partial(
+        train_step,
+        model=model,
+        optimizer=optimizer,
+        axis=parallel.AXIS,
+        ema_decay=config.train.ema,
+        accumulate=config.train.accumulate,
+    )
+    return Task(
+        model,
+        optimizer,
+        schedule,
+        train,
+        held_out,
+        step,
+        functools.partial(_batches, config, train),
+        config.train.steps,
+        config.train.max_skipped,
+        config.train.accumulate,
+    )
+
+
+def _batches(config, train, start):
+    return train_batches(
+        train,
+        lr_patch=config.data.lr_patch,
+        scale=config.scale,
+        batch_size=config.train.batch_size // jax.process_count(),
+        seed=config.seed,
+        start_step=start,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        channel_shuffle=config.data.channel_shuffle,
+    )
+
+
+def create_state(config: ConfigDict, task: Task, tell: Tell) -> TrainState:
+    """The state before the first step, with the weights that `init` names.
+
+    Args:
+      config: the one that the task was made from.
+      task: the task.
+      tell: gets what was taken from `init.backbone`.
+
+    Raises:
+      InputError: weights are missing or cannot be read.
+    """
+    # The default generator takes XLA three times as long to compile for so many arrays.
+    key = jax.random.key(config.seed, impl="rbg")
+    variables = init_variables(task.model, key)
+    if config.init.backbone:
+        _, backbone = network.load(config.init.backbone)
+        params, fresh = take_backbone(variables["params"], backbone["params"])
+        variables["params"] = params
+        taken = len(jax.tree.leaves(params)) - len(fresh)
+        tell(
+            f"init.backbone={config.init.backbone}: {taken} tensors taken; "
+            f"not in it, so fresh: {', '.join(fresh) or 'none'}"
+        )
+    if "vgg19" in variables:
+        if not config.init.vgg19:
+            raise InputError(
+                "is vgg19, which needs init.vgg19, a file with VGG19's weights; or set "
+                "model.graph.embedding=backbone",
+                field="model.graph.embedding",
+            )
+        variables.update(load_vgg19(config.init.vgg19))
+    return TrainState.create(variables, task.optimizer, ema=bool(config.train.ema))
+
+
+def state_shapes(config: ConfigDict, task: Task) -> TrainState:
+    """What `create_state` returns, as shapes and types alone."""
+    draw = functools.partial(init_variables, task.model, jax.random.key(0))
+    return jax.eval_shape(
+        lambda: TrainState.create(draw(), task.optimizer, ema=bool(config.train.ema))
+    )
+
+
+def take_backbone(params: Any, backbone: Any) -> tuple[Any, list[str]]:
+    """Replaces the parameters that a trained backbone has too, by name and shape.
+
+    Args:
+      params: of the network to train.
+      backbone: of another network.
+
+    Returns:
+      The new parameters, and the names of those that were not in the backbone.
+    """
+    ours, theirs = (
+        flax.traverse_util.flatten_dict(tree, sep="/") for tree in (params, backbone)
+    )
+    taken = {
+        name: jnp.asarray(theirs[name])
+        for name, array in ours.items()
+        if name in theirs and theirs[name].shape == array.shape
+    }
+    merged = flax.traverse_util.unflatten_dict({**ours, **taken}, sep="/")
+    return merged, sorted(ours.keys() - taken.keys())
