@@ -1,9 +1,19 @@
-"""Training runs for tests: tiny ones, in processes of their own."""
+"""Training runs for tests: tiny ones, in this process or in one of their own."""
 
+import contextlib
+import io
 import json
 import pathlib
 import re
+import subprocess
+from typing import Any
 
+import jax
+from ml_collections import ConfigDict
+
+from configs import light_x2
+from ignn_jax.training.run import train
+from ignn_jax.training.step import TrainState
 from tests.networks import finish, start
 
 TINY = {
@@ -21,10 +31,39 @@ TINY = {
 }
 
 
-def begin(folder: pathlib.Path, name: str, changes: dict, *flags: str, **environment):
+def config(folder: pathlib.Path, changes: dict[str, Any]) -> ConfigDict:
+    """TINY, with changes, on the pictures in `folder`."""
+    config = light_x2.get_config()
+    keys = {"data.train": f"folder:{folder / 'pictures'}", **TINY, **changes}
+    for key, value in keys.items():
+        value = str(value) if isinstance(value, pathlib.Path) else value
+        config.update_from_flattened_dict({key: value})
+    return config.lock()
+
+
+def train_here(
+    folder: pathlib.Path, name: str, changes: dict[str, Any], **options: Any
+) -> tuple[TrainState, str]:
+    """Trains in the workdir `name`; returns the state, and what was printed."""
+    output = io.StringIO()
+    with (
+        contextlib.redirect_stdout(output),
+        jax.numpy_dtype_promotion("standard"),  # Optax relies on it
+    ):
+        state = train(config(folder, changes), folder / name, **options)
+    return state, output.getvalue()
+
+
+def begin(
+    folder: pathlib.Path,
+    name: str,
+    changes: dict[str, Any],
+    *flags: str,
+    **environment: str,
+) -> subprocess.Popen:
     """Starts the program on the workdir `name`, with what differs from TINY.
 
-    The pictures are those in `folder`, which also keeps what is compiled.
+    The pictures are those in `folder`.
     """
     keys = {"data.train": f"folder:{folder / 'pictures'}", **TINY, **changes}
     return start(
@@ -34,14 +73,11 @@ def begin(folder: pathlib.Path, name: str, changes: dict, *flags: str, **environ
         f"--workdir={folder / name}",
         *(f"--config.{key}={value}" for key, value in keys.items()),
         *flags,
-        JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
-        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
-        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
         **environment,
     )
 
 
-def succeeded(process) -> str:
+def succeeded(process: subprocess.Popen) -> str:
     """What it printed, once it has ended well."""
     done = finish(process)
     assert done.returncode == 0, done.stderr
@@ -56,7 +92,7 @@ def devices(count: int) -> dict[str, str]:
     }
 
 
-def metrics(workdir: pathlib.Path, name: str) -> list[dict]:
+def metrics(workdir: pathlib.Path, name: str) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl` that have this value."""
     path = workdir / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
