@@ -30,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.inspection.figure import explain_file
+    from ignn_jax.inspection.explain import explain_file
 
-    explain_file(
-        args.image,
-        args.at,
-        chosen_weights(args.weights),
-        args.output,
-        overwrite=args.overwrite,
+    x, y = args.at
+    output = args.output or args.image.with_name(
+        f"{args.image.stem}_explained_{x}_{y}.png"
     )
+    weights = chosen_weights(args.weights)
+    words = explain_file(args.image, args.at, weights, output, overwrite=args.overwrite)
+    print(words, output, sep="\n")
     return 0
 
 

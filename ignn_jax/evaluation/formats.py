@@ -54,7 +54,7 @@ def _format_published(result: SetResult, *, scale: int) -> str:
     if not theirs:
         return ""
     label, ours = list(result.means.items())[-1]
-    rows = [("published", "", f"{label} less it")]
+    rows = [("published", "", f"{label} minus published")]
     for method, score in theirs.items():
         psnr, ssim = ours.psnr - score.psnr, ours.ssim - score.ssim
         rows.append((method, str(score), f"{psnr:+.2f} dB / {ssim:+.4f}"))

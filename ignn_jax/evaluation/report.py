@@ -134,7 +134,7 @@ def _means_table(
                 _difference(ours[method], theirs[paper]) if paper in theirs else _NONE
                 for ours, theirs in zip(means, quoted, strict=True)
             ]
-            rows.append(_Row("difference", f"{name} less published {paper}", cells))
+            rows.append(_Row("difference", f"{name} minus published {paper}", cells))
     return rows
 
 

@@ -1,9 +1,8 @@
-"""`ignn-jax explain`: a picture, like the paper's Figure 1, of a patch's neighbors."""
+"""A picture of a patch's neighbors, like the paper's Figure 1.
 
-import io
-import os
-import pathlib
-import warnings
+Coordinates are (row, column) pixels of the image, or of the downsampled image.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -11,86 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from ignn_jax.data.images import read_rgb
-from ignn_jax.errors import InputError
-from ignn_jax.files import check_output, write_bytes
 from ignn_jax.inference.layout import SPOILT
-from ignn_jax.inspection.neighbors import Box, Explanation, explain
-from ignn_jax.inspection.statistics import graph_scale
-from ignn_jax.weights.network import load
-
-
-def explain_file(
-    path: pathlib.Path,
-    at: tuple[int, int],
-    weights: str | os.PathLike,
-    output: pathlib.Path | None = None,
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Explains a patch of an image file: the picture into a PNG, in words to stdout.
-
-    Args:
-      path: the image.
-      at: x and y of a pixel, from 0.
-      weights: as `load` takes them.
-      output: the PNG; None for one beside the image, `photo_explained_X_Y.png`.
-      overwrite: replace the PNG if it exists.
-
-    Raises:
-      InputError: the image or the weights cannot be read, the network has no graph, the
-        pixel is outside the image, or the output is no PNG, exists or cannot be
-        written.
-    """
-    x, y = at
-    output = output or path.with_name(f"{path.stem}_explained_{x}_{y}.png")
-    if output.suffix.lower() != ".png":
-        raise InputError(f"-o {output}: give a name that ends in .png")
-    check_output(output, field="output")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists already; name another, or add --overwrite")
-    image = read_rgb(path)
-    height, width, _ = image.shape
-    if not (0 <= x < width and 0 <= y < height):
-        raise InputError(
-            f"--at {x},{y}: outside {path}; give a pixel from 0,0 to "
-            f"{width - 1},{height - 1}"
-        )
-    model, variables = load(weights)
-    if graph_scale(model) is None:
-        raise InputError(
-            f"{weights}: this network has no graph of patches to explain; give an IGNN "
-            "of graph.kind cross_scale or same_scale"
-        )
-    explanation = explain(model, variables, image, at)
-    (top, left, side, _), graph = explanation.query, model.graph
-    name = os.fsencode(path.name).decode(errors="replace")  # whatever its encoding
-    title = (
-        f"{name} ({width} x {height}): the patch nearest to {x},{y} is "
-        f"{side} x {side} pixels from {left},{top} on\n"
-        f"IGNN x{model.scale}, {model.features} features, embedding {graph.embedding}, "
-        f"k = {graph.neighbors}, window {graph.window or 'the whole image'}, "
-        f"patches every {graph.patch_stride} pixels"
-    )
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the name
-        draw(explanation, title).savefig(picture)
-    write_bytes(output, picture.getvalue())
-    print(title, _table(explanation), output, sep="\n")
-
-
-def _table(explanation):
-    """The neighbors in words, a line for each."""
-    lines = ["neighbor  distance  weight  HR patch"]
-    for k, box in enumerate(explanation.neighbors):
-        place = box.times(explanation.scale)
-        lines.append(
-            f"{k + 1:<10}{explanation.distances[k]:<10.3g}"
-            f"{explanation.weights[k]:<8.3f}{place.left},{place.top}"
-        )
-    return "\n".join(lines)
-
+from ignn_jax.inspection.neighbors import Box, Explanation
 
 _DPI = 120
 _LEGEND = (

@@ -17,7 +17,7 @@ from ignn_jax.models import EDSR
 from ignn_jax.models.ignn import downsample
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.weights.network import save
-from tests.networks import random_variables, run, tiny_ignn
+from tests.networks import random_variables, tiny_ignn
 
 
 def noise(height, width, seed=0):
@@ -28,7 +28,7 @@ def call(*args):
     return main([str(arg) for arg in args])
 
 
-def test_a_motif_finds_itself_twice_as_large(tmp_path):
+def test_a_motif_finds_itself_twice_as_large(tmp_path, capsys):
     motif = noise(9, 9)
     large = imresize(motif.astype(np.float32), scale=2)
     image = noise(240, 200, seed=1)
@@ -41,11 +41,10 @@ def test_a_motif_finds_itself_twice_as_large(tmp_path):
     model, weights = tiny_ignn(window=30), tmp_path / "weights.safetensors"
     save(weights, model, random_variables(model))
 
-    command = ("-m", "ignn_jax", "explain", path, "--at", "65,95")
-    ran = run(*command, "--weights", weights)
-    assert ran.returncode == 0, ran.stderr
-    assert not ran.stderr
-    title, *_, header, first, second, written = ran.stdout.splitlines()
+    assert call("explain", path, "--at", "65,95", "--weights", weights) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    title, *_, header, first, second, written = out.splitlines()
     assert title == (
         "$ 写真.png (200 x 240): the patch nearest to 65,95 is 3 x 3 pixels from 64,94 "
         "on"
@@ -165,7 +164,7 @@ def test_the_picture_outlines_what_was_found(scale):
         ),
         "a title",
     )
-    figure.savefig(io.BytesIO())
+    figure.savefig(io.BytesIO(), dpi=20)
 
     def outlined(axes, color):
         """In pixels; the center of the first is 0, 0."""
@@ -197,14 +196,17 @@ def test_the_picture_outlines_what_was_found(scale):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"--at": "64,10"}, "outside {image}; give a pixel from 0,0 to 63,47"),
+        (
+            {"--at": "64,10"},
+            "--at: 64,10 is outside {image}; give a pixel from 0,0 to 63,47",
+        ),
         ({"--at": "64"}, "argument --at: invalid"),
         ({"--at": "1,2,3"}, "argument --at: invalid"),
         ({"--weights": "edsr"}, "no graph"),
         ({"--weights": "non_local"}, "no graph"),
         ({"-o": "out.jpg"}, "give a name that ends in .png"),
         ({"-o": "none/out.png"}, "no folder"),
-        ({"-o": "image.png"}, "exists already; name another, or add --overwrite"),
+        ({"-o": "image.png"}, "--output: image.png: exists already; give another name"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, change, words):

@@ -1,0 +1,92 @@
+"""A patch of an image file explained: a picture of its neighbors, and a table."""
+
+import io
+import os
+import pathlib
+import warnings
+
+from ignn_jax.data.images import read_rgb
+from ignn_jax.errors import InputError
+from ignn_jax.files import check_output, write_bytes
+from ignn_jax.inspection.figure import draw
+from ignn_jax.inspection.neighbors import Explanation, explain
+from ignn_jax.inspection.statistics import graph_scale
+from ignn_jax.models import IGNN
+from ignn_jax.tables import text_table
+from ignn_jax.weights.network import load
+
+
+def explain_file(
+    path: pathlib.Path,
+    at: tuple[int, int],
+    weights: str | os.PathLike[str],
+    output: pathlib.Path,
+    *,
+    overwrite: bool = False,
+) -> str:
+    """Draws the neighbors of a patch of an image file.
+
+    Args:
+      path: the image.
+      at: x and y of a pixel, from 0; the patch whose center is nearest is taken.
+      weights: as `load` takes them.
+      output: the PNG to write.
+      overwrite: whether to replace the PNG if it exists.
+
+    Returns:
+      What the picture shows, in words and as a table.
+
+    Raises:
+      InputError: the image or the weights cannot be read, the network has no graph, the
+        pixel is outside the image, or the output is no PNG, exists or cannot be
+        written.
+    """
+    check_output(output, field="output", suffix=".png", overwrite=overwrite)
+    image = read_rgb(path)
+    height, width, _ = image.shape
+    x, y = at
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"{x},{y} is outside {path}; give a pixel from 0,0 to "
+            f"{width - 1},{height - 1}",
+            field="at",
+        )
+    model, variables = load(weights)
+    if not isinstance(model, IGNN) or graph_scale(model) is None:
+        raise InputError(
+            f"{weights}: this network has no graph of patches to explain; give an IGNN "
+            "whose graph.kind is cross_scale or same_scale",
+            field="weights",
+        )
+    explanation = explain(model, variables, image, at)
+    (top, left, side, _), graph = explanation.query, model.graph
+    name = os.fsencode(path.name).decode(errors="replace")  # whatever its encoding
+    title = (
+        f"{name} ({width} x {height}): the patch nearest to {x},{y} is "
+        f"{side} x {side} pixels from {left},{top} on\n"
+        f"IGNN x{model.scale}, {model.features} features, embedding {graph.embedding}, "
+        f"k = {graph.neighbors}, window {graph.window or 'the whole image'}, "
+        f"patches every {graph.patch_stride} pixels"
+    )
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the name
+        draw(explanation, title).savefig(picture)
+    write_bytes(output, picture.getvalue())
+    return f"{title}\n{_table(explanation)}"
+
+
+def _table(explanation: Explanation) -> str:
+    """A line for each neighbor."""
+    rows = [("neighbor", "distance", "weight", "HR patch")]
+    for k, box in enumerate(explanation.neighbors):
+        hr_patch = box.times(explanation.scale)
+        rows.append(
+            (
+                f"{k + 1}",
+                f"{explanation.distances[k]:.3g}",
+                f"{explanation.weights[k]:.3f}",
+                f"{hr_patch.left},{hr_patch.top}",
+            )
+        )
+    return text_table(rows)
