@@ -1,4 +1,4 @@
-"""What the paper's Table 1 compares: published scores, from `published.toml`."""
+"""Published scores of the methods in the paper's Table 1, from `published.toml`."""
 
 import functools
 import importlib.resources
@@ -8,10 +8,10 @@ from typing import Any
 
 from ignn_jax.evaluation.scores import Score
 
-# What the paper calls its own network, without and with self-ensemble.
+# The paper's names for its own network, without and with self-ensemble.
 OURS = ("IGNN", "IGNN+")
 
-# For every table that shows these numbers.
+# To stand below every table that shows these numbers.
 NOTE = (
     "Published scores are quoted from the sources that published.toml names for each "
     "row. IGNN+ and some cells are missing, because no source for them was found or "
@@ -22,12 +22,11 @@ _ALIASES = {"b100": "BSD100", "bsds100": "BSD100"}
 
 
 def published_set(name: str, images: int) -> str | None:
-    """What the papers call a set, if it is one of theirs.
+    """The papers' name for a set; None for a set that they do not report.
 
     Args:
       name: of the set's folder; case and punctuation do not matter.
-      images: how many it holds: with another number than theirs the scores do not
-        compare.
+      images: how many images it holds. Scores on only a part of a set do not compare.
     """
     plain = re.sub(r"[\W_]", "", name.lower())
     for known, count in _table()["sets"].items():
@@ -37,14 +36,14 @@ def published_set(name: str, images: int) -> str | None:
 
 
 def published_scores(name: str, images: int, *, scale: int) -> dict[str, Score]:
-    """The published scores on a set, by method, the paper's own network last.
+    """The published scores on a set by method, the paper's own network last.
 
     Args:
-      name, images: as of `published_set`.
+      name, images: as `published_set` takes them.
       scale: of the super-resolution.
 
     Returns:
-      Empty if the set is none of the papers'.
+      The scores; empty for a set that the papers do not report.
     """
     known = published_set(name, images)
     return {

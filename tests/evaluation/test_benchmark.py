@@ -14,11 +14,14 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.data.images import read_rgb
+from ignn_jax.data.layouts import find_benchmark
 from ignn_jax.evaluation import published
+from ignn_jax.evaluation.benchmark import evaluate_benchmark
 from ignn_jax.evaluation.formats import format_set
 from ignn_jax.evaluation.metrics import psnr, ssim
 from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import Score
+from ignn_jax.evaluation.setup import bicubic_setup
 from ignn_jax.inference.ensemble import self_ensemble
 from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
@@ -101,7 +104,8 @@ def test_bicubic_has_its_known_scores(images, capsys, name, scale, db, similarit
     assert evaluate(*args) == 0
     output = capsys.readouterr().out
     measured = [float(value) for value in mean_of(output)]
-    # The LR images given were padded by replication, those of the record by symmetry.
+    # The given LR images were made with replicated edges, the known scores come from
+    # LR images with symmetric padding.
     assert measured == [
         pytest.approx(db, abs=0.011),
         pytest.approx(similarity, abs=2e-4),
@@ -123,7 +127,7 @@ def test_made_lr_images_give_the_known_scores(images, tmp_path, capsys):
         pytest.approx(0.9305, abs=1e-4),
     ]
     assert "LR made by MATLAB's bicubic" in output
-    # Bicubic less what the paper has for its own network: 38.24 and 0.9613.
+    # Bicubic minus the paper's own network: 38.24 and 0.9613.
     assert re.search(
         r"^IGNN +38.24 dB / 0.9613 +-4.56 dB / -0.03", output, re.MULTILINE
     )
@@ -197,6 +201,23 @@ def test_a_truncated_file_fails_alone(root, tmp_path, capsys):
     assert names == [["a"], ["a", "c"]]
     assert [len(part["failures"]) for part in content["sets"]] == [1, 2]
     assert "Two/b.png" in (tmp_path / "e.html").read_text()
+
+
+def test_an_image_that_does_not_fit_into_memory_fails_alone(root):
+    save_image(root / "Two" / "c.png", picture(64, 64))
+    setup = bicubic_setup(2)
+
+    def upscale(lr):
+        if lr.shape[0] > 16:
+            raise MemoryError
+        return setup.upscalers["bicubic"](lr)
+
+    result = evaluate_benchmark(
+        setup._replace(upscalers={"bicubic": upscale}),
+        find_benchmark(root / "Two", scale=2),
+    )
+    assert [image.name for image in result.images] == ["a", "b"]
+    assert result.failures == [f"{root}/Two/c.png: out of memory; try a smaller tile"]
 
 
 def test_a_set_in_which_all_fail(tmp_path, capsys):

@@ -135,7 +135,7 @@ def test_crops_are_lossless_and_where_the_images_differ():
     hr = noise()
     bicubic, sr = hr // 2, hr // 2
     sr[:, :60] = hr[:, :60]  # perfect on the left
-    bicubic[:, 90:] = hr[:, 90:]  # and beaten on the right
+    bicubic[:, 90:] = hr[:, 90:]  # and worse than bicubic on the right
     gain, loss = make_figure(evaluated("a", bicubic, hr, sr)).crops
     assert gain.caption == "Largest gain over bicubic"
     assert loss.caption == "Largest loss against bicubic"
@@ -231,7 +231,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, path):
-    """Opens the report; at the end, there were no errors and no requests."""
+    """Opens the report, and checks at the end that no error or request occurred."""
     pages, complaints = [], []
 
     def open_page(width=1000, height=800, **options):
@@ -272,7 +272,7 @@ def color_at(stage, x, y=0.8):
 
 
 def colors(stage):
-    """What is seen from left to right, at 10%, 30%, ... 90% of the width."""
+    """The colors seen from left to right, at 10%, 30%, ... 90% of the width."""
     return [color_at(stage, x / 10) for x in (1, 3, 5.2, 7, 9)]
 
 
@@ -289,7 +289,7 @@ def test_the_slider_follows_the_mouse(open_page):
     page.mouse.move(box["x"] + 0.8 * box["width"], y, steps=4)
     page.mouse.up()
     assert colors(stage) == ["red", "red", "red", "red", "green"]
-    # The divider is under the pointer, and the other images' stay where they were.
+    # The divider is under the pointer; those of other images have not moved.
     at = page.locator(".divider").first.bounding_box()
     assert at["x"] + 1 == pytest.approx(box["x"] + 0.8 * box["width"], abs=1.5)
     assert colors(stage_of(page, 1)) == ["red", "red", "green", "green", "green"]
@@ -336,7 +336,7 @@ def test_the_pair_can_be_chosen_by_mouse_and_keyboard(open_page):
     label = "Divider, big: Bicubic on its left, Original on its right"
     assert page.get_by_role("slider", name=label, exact=True).count() == 1
     assert stage.locator(".tag.right").inner_text() == "Original"
-    # Two sets may have images of one name: theirs are other buttons.
+    # An image of the same name in another set has buttons of its own.
     assert colors(stage_of(page, 2)) == ["red", "red", "green", "green", "green"]
 
 
