@@ -18,8 +18,8 @@ from PIL import Image
 
 from benchmarks.common import make_parser, publish
 from ignn_jax.data.batches import train_batches
-from ignn_jax.data.pairs import Pair, drop_small
-from ignn_jax.data.sets import load_set
+from ignn_jax.data.pairs import Pair
+from ignn_jax.data.sets import drop_small, load_set
 
 LR_PATCH, SCALE, BATCH = 60, 2, 16
 # Of the images that are made if none are given: DIV2K's size.

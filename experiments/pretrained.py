@@ -29,7 +29,7 @@ import jax
 import numpy as np
 
 from experiments import runs
-from ignn_jax.data.layouts import find_benchmarks, read_pair
+from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output, check_output_folder, write_text

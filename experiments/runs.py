@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from ignn_jax.data.layouts import Benchmark
+from ignn_jax.data.benchmarks import Benchmark
 from ignn_jax.evaluation import formats
 from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmark, write_outputs
 from ignn_jax.evaluation.scores import Score

@@ -35,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.data.inspection import contact_sheet, describe
-    from ignn_jax.data.pairs import drop_small
-    from ignn_jax.data.sets import load_set, load_sets
+    from ignn_jax.data.sets import drop_small, load_set, load_sets
     from ignn_jax.files import check_output
 
     if args.output:

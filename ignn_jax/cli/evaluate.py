@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ignn_jax.data.layouts import find_benchmarks
+    from ignn_jax.data.benchmarks import find_benchmarks
     from ignn_jax.evaluation import formats
     from ignn_jax.evaluation.benchmark import (
         Outputs,

@@ -19,8 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ignn_jax.data.images import decode_rgb
-from ignn_jax.data.layouts import cut_to_scale, match_lr
-from ignn_jax.data.pairs import Pair, PairSet
+from ignn_jax.data.pairs import Pair, PairSet, cut_to_scale, match_lr
 from ignn_jax.data.sources import Encoded, SourceImage
 from ignn_jax.data.store import ArrayStore
 from ignn_jax.errors import InputError

@@ -1,25 +1,24 @@
-"""Training images at both resolutions, and what is done to sets of them.
+"""Images at both resolutions.
 
-Arrays are uint8, channels last, RGB in [0, 255]; HR is `scale` times LR.
+Arrays are uint8, channels last, RGB in [0, 255]. HR is `scale` times as high and as
+wide as LR.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
 
-from ignn_jax.errors import InputError
-
 
 class Pair(NamedTuple):
-    """An image at both resolutions, most often mapped from the cache and read-only.
+    """An image at both resolutions. The arrays are often mapped files, and read-only.
 
     Attributes:
       name: unique in its set.
       lr: uint8 [H, W, 3].
-      hr: uint8 [H * scale, W * scale, 3].
+      hr: uint8 [scale * H, scale * W, 3].
       origin: where LR comes from: "given", "given, cut" or "made".
-      weight: how often it is drawn, in parts of the set's sum.
+      weight: how often it is drawn, relative to the others in its set.
     """
 
     name: str
@@ -53,86 +52,36 @@ class PairSet(Sequence[Pair]):
         return len(self._pairs)
 
 
-def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
-    """Splits off an evenly spaced part, the same one each time.
+def cut_to_scale(hr: np.ndarray, scale: int) -> np.ndarray:
+    """A view without the last rows and columns that do not make up a whole LR pixel."""
+    height, width = (n // scale * scale for n in hr.shape[:2])
+    return hr[:height, :width]
+
+
+def match_lr(
+    lr: np.ndarray, hr: np.ndarray, *, scale: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Cuts HR to a multiple of the scale, and LR to the same part of the image.
 
     Args:
-      images: at least two.
-      fraction: the part to hold out, in (0, 1): 0.1 takes every tenth image, from the
-        middle of its ten. At least one image goes to either side.
+      lr: uint8 [H, W, 3], made of the whole HR image, its size rounded down or up.
+      hr: uint8 [about scale * H, about scale * W, 3].
+      scale: the HR side over the LR side.
 
     Returns:
-      (the rest with the `left_out` of `images`, the part held out).
+      Views of LR and of HR, and the origin of LR: "given" or "given, cut".
 
     Raises:
-      InputError: there is only one image.
+      ValueError: the sizes do not match.
     """
-    total = len(images)
-    if total < 2:
-        raise InputError(
-            "one image cannot be split into training and validation; "
-            "add images, or set data.validation to another source"
-        )
-    count = min(max(round(total * fraction), 1), total - 1)
-    held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
-    rest = [pair for i, pair in enumerate(images) if i not in held_out]
-    return (
-        PairSet(rest, images.left_out),
-        PairSet(images[i] for i in sorted(held_out)),
-    )
-
-
-def drop_small(images: PairSet, side: int) -> PairSet:
-    """Leaves out the images that are lower or narrower than `side` HR pixels.
-
-    Args:
-      images: any.
-      side: the smallest height and width to keep: for training, the HR patch's side.
-
-    Returns:
-      The others, at least one, the small ones named in `left_out`.
-
-    Raises:
-      InputError: every image is smaller.
-    """
-    large = _leave_out(
-        images,
-        lambda pair: min(pair.hr.shape[:2]) < side,
-        f"is smaller than {side} x {side}",
-    )
-    if not large:
-        raise InputError(
-            f"each of the {len(images)} images is smaller than {side} x {side}; "
-            "give larger images or lower data.lr_patch"
-        )
-    return large
-
-
-def drop_equal(images: PairSet, others: Sequence[Pair]) -> PairSet:
-    """Leaves out the images that are equal, pixel by pixel, to one of the others."""
-    # The middle row tells most apart: to compare 800 files in whole takes a while.
-    by_row: dict[bytes, list[np.ndarray]] = {}
-    for pair in others:
-        by_row.setdefault(_middle_row(pair), []).append(pair.hr)
-    return _leave_out(
-        images,
-        lambda pair: any(
-            np.array_equal(pair.hr, other)
-            for other in by_row.get(_middle_row(pair), [])
-        ),
-        "is in the validation set",
-    )
-
-
-def _middle_row(pair: Pair) -> bytes:
-    return pair.hr[len(pair.hr) // 2].tobytes()
-
-
-def _leave_out(
-    images: PairSet, unwanted: Callable[[Pair], bool], reason: str
-) -> PairSet:
-    kept: list[Pair] = []
-    dropped: list[Pair] = []
-    for pair in images:
-        (dropped if unwanted(pair) else kept).append(pair)
-    return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])
+    full = hr.shape[:2]
+    height, width = (n // scale for n in full)
+    for n, small in zip(full, lr.shape[:2], strict=True):
+        if small not in (n // scale, -(-n // scale)):
+            raise ValueError(
+                f"is {lr.shape[1]} x {lr.shape[0]}, but 1/{scale} of the HR image "
+                f"({full[1]} x {full[0]}) is {width} x {height}"
+            )
+    cut = lr[:height, :width]
+    origin = "given" if cut.shape == lr.shape else "given, cut"
+    return cut, cut_to_scale(hr, scale), origin

@@ -1,7 +1,14 @@
-"""The training set and the validation set."""
+"""The training set and the validation set.
+
+Sizes are in HR pixels unless said otherwise.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from ignn_jax.data.cache import load_pairs
-from ignn_jax.data.pairs import PairSet, drop_equal, drop_small, hold_out
+from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sources import find_images
 from ignn_jax.errors import InputError
 
@@ -72,6 +79,78 @@ def load_set(spec: str, *, scale: int, cache: str = "") -> PairSet:
     return PairSet(images, source.left_out + images.left_out)
 
 
+def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
+    """Splits off a part that is evenly spaced, and the same every time.
+
+    Args:
+      images: at least two images.
+      fraction: the part to hold out, in (0, 1): 0.1 takes one image of ten, from the
+        middle of the ten. Each side gets at least one image.
+
+    Returns:
+      The rest, with the `left_out` of `images`, and the part that is held out.
+
+    Raises:
+      InputError: there is only one image.
+    """
+    total = len(images)
+    if total < 2:
+        raise InputError(
+            "one image cannot be split into training and validation; add images, or "
+            "give another source for the validation",
+            field="data.validation",
+        )
+    count = min(max(round(total * fraction), 1), total - 1)
+    held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
+    rest = [pair for i, pair in enumerate(images) if i not in held_out]
+    return (
+        PairSet(rest, images.left_out),
+        PairSet(images[i] for i in sorted(held_out)),
+    )
+
+
+def drop_small(images: PairSet, side: int) -> PairSet:
+    """Leaves out images whose height or width is less than `side` HR pixels.
+
+    Args:
+      images: the set.
+      side: the smallest height and width to keep; for training, the side of HR crops.
+
+    Returns:
+      The other images, at least one, with the small ones in `left_out`.
+
+    Raises:
+      InputError: every image is too small.
+    """
+    large = _leave_out(
+        images,
+        lambda pair: min(pair.hr.shape[:2]) < side,
+        f"is smaller than {side} x {side}",
+    )
+    if not large:
+        raise InputError(
+            f"each of the {len(images)} images is smaller than {side} x {side}; "
+            "give larger images or lower data.lr_patch"
+        )
+    return large
+
+
+def drop_equal(images: PairSet, others: Sequence[Pair]) -> PairSet:
+    """Leaves out images that equal one of the others, pixel by pixel."""
+    # Comparing 800 whole images takes a while, and the middle row tells most apart.
+    by_row: dict[bytes, list[np.ndarray]] = {}
+    for pair in others:
+        by_row.setdefault(_middle_row(pair), []).append(pair.hr)
+    return _leave_out(
+        images,
+        lambda pair: any(
+            np.array_equal(pair.hr, other)
+            for other in by_row.get(_middle_row(pair), [])
+        ),
+        "is in the validation set",
+    )
+
+
 def _parse_fraction(text: str) -> float:
     try:
         fraction = float(text)
@@ -83,3 +162,17 @@ def _parse_fraction(text: str) -> float:
             field="data.validation",
         )
     return fraction
+
+
+def _middle_row(pair: Pair) -> bytes:
+    return pair.hr[len(pair.hr) // 2].tobytes()
+
+
+def _leave_out(
+    images: PairSet, unwanted: Callable[[Pair], bool], reason: str
+) -> PairSet:
+    kept: list[Pair] = []
+    dropped: list[Pair] = []
+    for pair in images:
+        (dropped if unwanted(pair) else kept).append(pair)
+    return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])

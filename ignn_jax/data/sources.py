@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import skimage
 
-from ignn_jax.data.layouts import find_benchmark
+from ignn_jax.data.layouts import find_pairs
 from ignn_jax.errors import InputError
 
 # Natural color photographs only, no pictures of microscopes or telescopes. Of the
@@ -156,12 +156,11 @@ def _find_source(part: str, scale: int) -> Source:
 
 
 def _folder(folder: pathlib.Path, scale: int) -> Source:
-    benchmark = find_benchmark(folder, scale=scale)
+    found = find_pairs(folder, scale=scale)
 
-    def relative(path: str | pathlib.Path) -> str:
-        return pathlib.Path(path).relative_to(folder).as_posix()
+    def relative(path: pathlib.Path) -> str:
+        return path.relative_to(folder).as_posix()
 
-    unpaired = (line.rsplit(": ", 1) for line in benchmark.unpaired)
     return Source(
         [
             SourceImage(
@@ -169,7 +168,7 @@ def _folder(folder: pathlib.Path, scale: int) -> Source:
                 ImageFile(files.hr),
                 ImageFile(files.lr) if files.lr else None,
             )
-            for files in benchmark.pairs
+            for files in found.pairs
         ],
-        [(relative(path), reason) for path, reason in unpaired],
+        [(relative(path), reason) for path, reason in found.unpaired],
     )

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ignn_jax.data.layouts import Benchmark, PairFiles, read_pair
+from ignn_jax.data.benchmarks import Benchmark, read_pair
+from ignn_jax.data.layouts import PairFiles
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import formats, published
 from ignn_jax.evaluation.protocol import protocol
@@ -74,9 +75,8 @@ def evaluate_benchmark(
     Raises:
       InputError: an image cannot be written.
     """
-    result = SetResult(
-        benchmark.name, [], list(benchmark.unpaired), str(benchmark.folder)
-    )
+    unpaired = [f"{path}: {reason}" for path, reason in benchmark.unpaired]
+    result = SetResult(benchmark.name, [], unpaired, str(benchmark.folder))
     for files in progress(benchmark.pairs):
         try:
             evaluated = _evaluate(setup, files)

@@ -176,4 +176,6 @@ for path in copy.rglob("*.array_record-*"):
 """
     copy = str(tmp_path / "copy")
     ((line,),) = read("tfds:div2k/bicubic_x2", program=program, COPY=copy)
-    assert f"{copy}/div2k/bicubic_x2/2.0.0 is not in the file format array_record" in line
+    assert (
+        f"{copy}/div2k/bicubic_x2/2.0.0 is not in the file format array_record" in line
+    )

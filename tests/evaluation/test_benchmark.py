@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from ignn_jax.cli import main
+from ignn_jax.data.benchmarks import find_benchmark
 from ignn_jax.data.images import read_rgb
-from ignn_jax.data.layouts import find_benchmark
 from ignn_jax.evaluation import published
 from ignn_jax.evaluation.benchmark import evaluate_benchmark
 from ignn_jax.evaluation.formats import format_set

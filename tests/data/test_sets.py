@@ -5,8 +5,14 @@ import pytest
 from PIL import Image
 
 from ignn_jax.data.batches import train_batches
-from ignn_jax.data.pairs import Pair, PairSet, drop_equal, drop_small, hold_out
-from ignn_jax.data.sets import load_set, load_sets
+from ignn_jax.data.pairs import Pair, PairSet
+from ignn_jax.data.sets import (
+    drop_equal,
+    drop_small,
+    hold_out,
+    load_set,
+    load_sets,
+)
 from ignn_jax.errors import InputError
 
 
