@@ -7,7 +7,7 @@ from ignn_jax.cli.arguments import at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's: those of its one action, inspect."""
+    """Adds the arguments of its one action, inspect."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     about = "Say what a source holds and what is left out; draw sample crops."
     parser = actions.add_parser("inspect", help=about, description=about)
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=pathlib.Path,
         metavar="SHEET.png",
-        help="write the first crops of a training, LR enlarged beside HR",
+        help="draw the first crops of a training, LR enlarged beside HR",
     )
     add("--scale", type=at_least(2), default=2, metavar="N")
     add("--lr-patch", type=at_least(1), default=60, metavar="N")
@@ -28,18 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--validation",
         metavar="SOURCE",
-        help="as data.validation; its images are taken out (default: none are)",
+        help="as data.validation; its images are not trained on (default: none)",
     )
-    add("--cache", default="", metavar="DIR", help="of decoded images, as data.cache")
+    add("--cache", default="", metavar="DIR", help="for decoded images, as data.cache")
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from ignn_jax.data.inspection import contact_sheet, describe
+    from ignn_jax.data.inspection import describe, write_contact_sheet
     from ignn_jax.data.sets import drop_small, load_set, load_sets
     from ignn_jax.files import check_output
 
     if args.output:
-        check_output(args.output, field="output")
+        check_output(args.output, field="output", suffix=".png")
     if args.validation:
         images, validation = load_sets(
             args.source,
@@ -54,12 +54,13 @@ def _inspect(args: argparse.Namespace) -> int:
         images = drop_small(images, args.lr_patch * args.scale)
     print(describe(images))
     if args.output:
-        contact_sheet(
+        write_contact_sheet(
+            args.output,
             images,
             lr_patch=args.lr_patch,
             scale=args.scale,
             seed=args.seed,
             channel_shuffle=args.channel_shuffle,
-        ).save(args.output)
+        )
         print(f"The first crops of seed {args.seed}: {args.output}")
     return 0

@@ -25,6 +25,7 @@ def in_words(error: InputError, args: argparse.Namespace) -> str:
             reason = reason.replace(phrase, words)
     if error.field is None:
         return reason
-    is_option = error.field in options
-    field = f"--{error.field.replace('_', '-')}" if is_option else error.field
+    # The option for the config key data.cache is --cache.
+    name = error.field.rpartition(".")[2]
+    field = f"--{name.replace('_', '-')}" if name in options else error.field
     return f"{field}: {reason}"

@@ -1,7 +1,7 @@
-"""From decoded images to training batches: paired LR and HR crops, augmented.
+"""Training batches: pairs of LR and HR crops, augmented.
 
-All arrays are uint8 in [0, 255], channels last; HR is `scale` times LR in either
-direction. Batches stay uint8 until they are on the device: a quarter of the transfer.
+Arrays are uint8 in [0, 255], channels last. Batches stay uint8 until they are on the
+device, since float32 would take four times as long to transfer.
 """
 
 import functools
@@ -31,53 +31,54 @@ def train_batches(
     num_threads: int = 1,
     prefetch: int = 8,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Streams batches of random crops, each in one of 8 orientations, without end.
+    """Makes batches of random crops without end, each crop in one of 8 orientations.
 
-    Every epoch visits each image as often as its weight says, in a new order, with a
-    new crop each time: its size does not matter. Batches run across the ends of epochs,
-    so that they are full even where the batch is larger than the set.
+    Every epoch takes one crop of each image, or as many as its weight says, in a new
+    order. The size of an image does not matter. Batches continue across epochs, so they
+    are always full, even if the batch is larger than the set.
 
-    The batches depend on `seed` and on the step alone, not on `num_threads` or
-    `prefetch`. The processes share one stream, dealt out in turn: the batches of n
-    processes together hold the crops of one process with an n times larger batch.
+    The batches depend only on `seed` and the step, not on `num_threads` or `prefetch`.
+    Several processes take turns at one stream of crops: together, the batches of n
+    processes hold the crops that one process has in a batch n times as large.
 
     Args:
       pairs: the training images.
-      lr_patch: side of the LR crop.
+      lr_patch: side of the LR crops, in LR pixels.
       scale: the HR side over the LR side.
-      batch_size: crops per batch of this process.
+      batch_size: crops in each batch of this process.
       seed: in [0, 2**32).
-      start_step: the step to begin at, as if the batches before it had been drawn.
+      start_step: how many batches to skip, for a run that is resumed.
       process_index: which of the processes this is.
       process_count: how many processes share the stream.
-      channel_shuffle: give each crop's red, green and blue in a random order too, for
-        sets of few images, and so of few colors.
-      num_threads: threads that make batches in the background; 0 makes each batch
-        when it is asked for.
-      prefetch: how many batches to make in advance.
+      channel_shuffle: also shuffle red, green and blue in each crop; this helps with
+        small sets, which have few colors.
+      num_threads: threads that make batches in the background; with 0, each batch is
+        made when it is asked for.
+      prefetch: how many batches to make ahead.
 
     Returns:
-      An iterator over {"lr": uint8 [B, P, P, 3], "hr": uint8 [B, P * S, P * S, 3]}.
+      An iterator over {"lr": uint8 [B, P, P, 3], "hr": uint8 [B, S*P, S*P, 3]}.
 
     Raises:
-      InputError: there is no pair, one is smaller than the patch, or the seed is out
+      InputError: there are no pairs, one is smaller than the patch, or the seed is out
         of range.
     """
     if not pairs:
-        raise InputError("no training image is left; check data.train")
+        raise InputError("no training images are left", field="data.train")
     smallest = min(min(pair.lr.shape[:2]) for pair in pairs)
     if smallest < lr_patch:
         raise InputError(
-            f"data.lr_patch={lr_patch} is larger than the smallest training image, "
-            f"{smallest} pixels at low resolution; lower it or drop the image"
+            f"{lr_patch} is larger than the smallest training image, which has {smallest} "
+            "LR pixels a side; lower it, or leave out that image",
+            field="data.lr_patch",
         )
     if not 0 <= seed < 2**32:
-        raise InputError(f"seed={seed}: give a number from 0 to {2**32 - 1}")
+        raise InputError(f"{seed} is not a number from 0 to {2**32 - 1}", field="seed")
 
     draws = np.repeat(np.arange(len(pairs)), [pair.weight for pair in pairs])
 
-    # Not grain's `shuffle`: that takes 5 ms for each element of a set of 5, for it
-    # permutes 16-bit numbers until one falls into the set.
+    # grain's own `shuffle` permutes 16-bit numbers until one falls into the set, which
+    # takes 5 ms for each crop of a set of 5 images.
     @functools.lru_cache(maxsize=8)
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng((seed, epoch)).permutation(draws)
@@ -99,11 +100,12 @@ def train_batches(
 
         return augment(pair.lr, 1), augment(pair.hr, scale)
 
-    # The crops are numbered before the stream is dealt out: their random numbers come
-    # from their number, and two processes that each count their own would crop alike.
+    # The random numbers of a crop follow from its number in the stream. So crops are
+    # numbered before the processes take theirs, or all processes would crop alike.
     crops = grain.MapDataset.range(sys.maxsize).random_map(random_crop, seed=seed)
     crops = crops[process_index::process_count]
-    # No batch is short; without `drop_remainder`, batches of one overflow the length.
+    # No batch is ever short. But without `drop_remainder`, batches of one crop make the
+    # length overflow.
     batches = crops.batch(batch_size, drop_remainder=True, batch_fn=_stack_pairs)
     batches = batches[start_step:]
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=prefetch)

@@ -252,9 +252,9 @@ def test_the_benchmark_measures_and_writes_what_it_measured_on(tmp_path):
     ("change", "message"),
     [
         ({"pairs": []}, "data.train"),
-        ({"lr_patch": 21}, "data.lr_patch=21"),
-        ({"seed": -1}, "seed=-1"),
-        ({"seed": 2**32}, "seed="),
+        ({"lr_patch": 21}, "data.lr_patch: 21 is larger"),
+        ({"seed": -1}, "seed: -1 is not"),
+        ({"seed": 2**32}, "seed: "),
     ],
 )
 def test_bad_settings_are_named(change, message):

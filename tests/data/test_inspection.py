@@ -59,5 +59,15 @@ def test_inspect_takes_out_the_validation_images(tmp_path, capsys):
 
 
 def test_inspect_names_what_is_wrong(tmp_path, capsys):
-    assert main(["data", "inspect", f"folder:{tmp_path}/none"]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    def refused(*options):
+        assert main(["data", "inspect", *options]) == 2
+        return capsys.readouterr().err
+
+    assert "no such folder" in refused(f"folder:{tmp_path}/none")
+    spec, sheet = f"folder:{save_pictures(tmp_path)}", tmp_path / "sheet.jpg"
+    assert "--output: " in refused(spec, "-o", str(sheet))
+    (tmp_path / "file").touch()
+    assert "--cache: " in refused(spec, "--cache", str(tmp_path / "file"))
+    assert "--validation: split:2: give" in refused(spec, "--validation", "split:2")
+    small = refused(spec, "--lr-patch", "99")
+    assert "each of the 3 images is smaller than 198 x 198" in small
