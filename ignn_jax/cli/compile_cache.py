@@ -1,12 +1,13 @@
-"""What is compiled is kept for the next process: JAX's persistent compilation cache.
+"""JAX's persistent compilation cache, which keeps compiled code for the next process.
 
-The programs of this package turn it on; importing the package does not. JAX names an
-entry by the program, its own version and the features of the CPU or the accelerator, so
-that machines may share a folder, and runs may write to it at once.
+The programs of this package turn it on. Importing the package does not. JAX names each
+entry by the program, its own version and the features of the CPU or the accelerator. So
+machines may share a folder, and several runs may write to it at once.
 """
 
 import contextlib
 import os
+import pathlib
 import shutil
 import sys
 import warnings
@@ -14,8 +15,8 @@ import warnings
 from ignn_jax.files import cache_folder
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
-# Bytes: of all entries when a program starts, and of what the disk must have left. An
-# entry that a full disk cut short would stay, and be of no use.
+# In bytes: the most that all entries may take when a program starts, and the least that
+# must be free on the disk. An entry cut short by a full disk would stay, and be useless.
 _LARGEST = 10**9
 _LEAST_FREE = 10**9
 
@@ -23,19 +24,19 @@ _LEAST_FREE = 10**9
 def enable() -> bool:
     """Turns the cache on for this process, unless JAX is already imported.
 
-    It is in the folder `compiled` of IGNN_CACHE or, without, of the user's cache
-    folder. Where the environment sets JAX_COMPILATION_CACHE_DIR, all is left to JAX.
-    Where the folder cannot be written, or its disk is almost full, the cache stays off:
-    it saves time, and nothing else depends on it.
+    It is the folder `compiled` in IGNN_CACHE or in the user's cache folder. If the
+    environment sets JAX_COMPILATION_CACHE_DIR, JAX manages the cache. If the folder
+    cannot be written, or its disk is almost full, the cache stays off: it only saves
+    time.
 
     Returns:
-      Whether it is on by this.
+      Whether this call has turned it on.
     """
     if _VARIABLE in os.environ or "jax" in sys.modules:
         return False
     folder = cache_folder() / "compiled"
     try:
-        # Entries are machine code: nobody else shall write them.
+        # Entries are machine code, which nobody else may write.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(folder)
         writable = os.access(folder, os.W_OK)
@@ -44,23 +45,23 @@ def enable() -> bool:
     except OSError:
         return False
     os.environ[_VARIABLE] = str(folder)
-    # The defaults leave out what compiles in less than a second, which adds up.
+    # By default, programs that compile in less than a second are not kept. They add up.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    # On CPUs with AVX-512 XLA takes +prefer-no-gather, a hint that it compiled with,
-    # for a feature that the CPU lacks, and prints some 2000 characters for each entry
-    # that it loads (https://github.com/openxla/xla/issues/44565).
+    # On CPUs with AVX-512, XLA takes its own hint +prefer-no-gather for a feature that
+    # the CPU lacks, and prints 2000 characters for each entry that it loads
+    # (https://github.com/openxla/xla/issues/44565).
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Entries that another run is writing, or that were cut short, are compiled anew.
+    # Entries that are damaged, or still being written, are compiled again.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
     return True
 
 
-def _prune(folder):
-    """Removes the entries that were used longest ago, until the rest is small enough.
+def _prune(folder: pathlib.Path) -> None:
+    """Removes the least recently used entries until the rest is small enough.
 
-    JAX can do so itself (jax_compilation_cache_max_size), but then takes a lock for
-    every read, and in 0.10 stops writing for good after a run was killed at the wrong
+    JAX can do this itself (jax_compilation_cache_max_size). But then it takes a lock
+    for each read, and JAX 0.10 never writes again after a run was killed at the wrong
     moment (https://github.com/jax-ml/jax/issues/39880).
     """
     entries = [(path, path.stat()) for path in folder.glob("*-cache")]
@@ -69,6 +70,6 @@ def _prune(folder):
     for path, status in entries:
         if size <= _LARGEST:
             break
-        with contextlib.suppress(FileNotFoundError):  # others prune too
+        with contextlib.suppress(FileNotFoundError):  # another process removed it
             path.unlink()
         size -= status.st_size

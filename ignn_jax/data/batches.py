@@ -68,8 +68,8 @@ def train_batches(
     smallest = min(min(pair.lr.shape[:2]) for pair in pairs)
     if smallest < lr_patch:
         raise InputError(
-            f"{lr_patch} is larger than the smallest training image, which has {smallest} "
-            "LR pixels a side; lower it, or leave out that image",
+            f"{lr_patch} is larger than the smallest training image, {smallest} LR "
+            "pixels a side; lower it, or leave out that image",
             field="data.lr_patch",
         )
     if not 0 <= seed < 2**32:
