@@ -16,7 +16,7 @@ from ignn_jax.files import cache_folder
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 # In bytes: the most that all entries may take when a program starts, and the least that
-# must be free on the disk. An entry cut short by a full disk would stay, and be useless.
+# must be free on the disk. An entry cut short by a full disk would stay for ever.
 _LARGEST = 10**9
 _LEAST_FREE = 10**9
 
