@@ -23,9 +23,12 @@ _LEGEND = (
 class _Layer(NamedTuple):
     """The image, or the downsampled image, with the neighbors' patches in it.
 
-    start: the row and column at which `image` begins.
-    factor: how much larger it is than the downsampled one.
-    view: what to show of it.
+    name: what to call it.
+    image: its pixels, or those of a part of it.
+    start: row and column of the image at which `image` begins.
+    factor: how many times larger it is than the downsampled image.
+    view: the part to show.
+    neighbors: the patches.
     """
 
     name: str
@@ -41,19 +44,25 @@ class _Layer(NamedTuple):
 
 
 def draw(explanation: Explanation, title: str) -> Figure:
-    """The image and the downsampled one around the search; below, patch by patch."""
+    """Draws both images around the searched window, and below them every patch.
+
+    Args:
+      explanation: a patch and its neighbors.
+      title: what to write above, before the legend.
+    """
     layers = _layers(explanation)
     count = len(explanation.neighbors)
-    widths = [layer.view.width for layer in layers]  # so that pixels are equally large
+    widths = [layer.view.width for layer in layers]  # one size of pixels for both
 
-    # In inches.
+    # All sizes are in inches.
     width = max(12, 1.6 * (count + 1))
     tallest = max(layer.view.height for layer in layers)
     top = min((width - 1) * tallest / sum(widths), width) + 0.5
     bottom = (min(width / (count + 1), 2) + 0.3) * len(layers) + 0.4
     figure = Figure((width, top + bottom + 1), dpi=_DPI, layout="constrained")
     figure.suptitle(f"{title}\n{_LEGEND}", parse_math=False)
-    above, below = figure.subfigures(2, height_ratios=(top, bottom))
+    heights = (top, bottom)
+    above, below = figure.subfigures(2, squeeze=False, height_ratios=heights)[:, 0]
     overviews = above.subplots(1, len(layers), width_ratios=widths, squeeze=False)[0]
     _draw_overviews(overviews, explanation, layers)
     panels = below.subplots(len(layers), count + 1, squeeze=False)
@@ -63,7 +72,8 @@ def draw(explanation: Explanation, title: str) -> Figure:
 
 def _layers(explanation):
     lr, small, start, scale, query, window, neighbors, *_ = explanation
-    # `small` reaches as far. Windows off center (x3, "reference") can miss the query.
+    # `small` extends that far. The reference's windows are off center at scale 3, and
+    # may not contain the query.
     around = window.grown(SPOILT)
     view = around.times(scale).hull(query).within(Box(0, 0, *lr.shape[:2]))
     places = [box.times(scale) for box in neighbors]
@@ -90,7 +100,7 @@ def _draw_overviews(overviews, explanation, layers):
 
 
 def _draw_patches(panels, explanation, layers):
-    """The query, and a column for each neighbor, its HR patch below."""
+    """The query patch, and a column for each neighbor with its HR patch below."""
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[], facecolor="lightgray")
     for axes in panels[1:, 0]:
@@ -107,7 +117,7 @@ def _draw_patches(panels, explanation, layers):
 
 
 def _enlarge(axes, layer, box, color):
-    """A patch and as much around it."""
+    """Shows a patch with a margin as wide as the patch."""
     _show(axes, layer, box.grown(box.height))
     _outline(axes, box, color)
     axes.set_xlabel(f"({box.left}, {box.top})")
@@ -122,7 +132,7 @@ def _show(axes, layer, view):
 
 
 def _extent(box):
-    """Left, right, bottom and top; whole numbers are the centers of pixels."""
+    """Left, right, bottom, top as Matplotlib counts: integers are pixel centers."""
     left, top = box.left - 0.5, box.top - 0.5
     return left, left + box.width, top + box.height, top
 
@@ -148,7 +158,7 @@ def _outline(axes, box, color, linestyle="-"):
 
 
 def _number(axes, box, k, center):
-    """Beside a patch, away from the query's center, where others are in the way."""
+    """Writes a patch's number beside it, on the side away from the query."""
     x, y = _center(box)
     away = np.array([x - center[0], center[1] - y])
     away *= 18 / max(np.hypot(*away), 1)  # points
