@@ -219,6 +219,24 @@ def test_extras_exist():
             assert set(extras.split(",")) <= set(setup["options.extras_require"])
 
 
+@pytest.mark.xfail(strict=False, reason="the rooms are still being moved")
+def test_the_tree_is_the_packages():
+    tree = code_blocks(REPOSITORY / "docs/architecture.md", "text")[0]
+    named, room = set(), ""
+    for line in tree.partition("\nconfigs/")[0].splitlines():
+        indent = len(line) - len(line.lstrip())
+        if indent == 2:
+            room = line.split()[0] if line.split()[0].endswith("/") else ""
+        names = re.match(r"[\w.]+\.py(?:, [\w.]+\.py)*", line.strip())
+        if names:
+            named |= {room + name for name in names[0].split(", ")}
+    package = REPOSITORY / "ignn_jax"
+    files = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    commands = {f"cli/{name.split()[0]}.py" for name in CLI}
+    files -= {name for name in files if "/__init__" in name} | commands
+    assert named == files - {"__main__.py"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     prose = re.sub(r"^ *```.*?^ *```$", "", text(page), flags=re.M | re.S)
