@@ -50,7 +50,8 @@ def upscale(
         or are of another scale, or the options contradict each other.
     """
     # JAX takes a second to import: not with the package.
-    from ignn_jax.pictures.upscale import EndSize, upscale_image
+    from ignn_jax.inference.images import upscale_image
+    from ignn_jax.pictures.end_size import EndSize
 
     return upscale_image(
         image,

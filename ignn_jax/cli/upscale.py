@@ -3,6 +3,7 @@
 import argparse
 import math
 import pathlib
+import sys
 
 from ignn_jax.cli.arguments import (
     add_ensemble,
@@ -10,6 +11,7 @@ from ignn_jax.cli.arguments import (
     at_least,
     chosen_weights,
 )
+from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 
 
@@ -100,19 +102,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.pictures.batch import (
-        Options,
-        check_comparison,
-        plan_jobs,
-        upscale_files,
-    )
-    from ignn_jax.pictures.files import FORMATS, MAX_PIXELS
-    from ignn_jax.pictures.upscale import EndSize, load_network
+    from ignn_jax.cli.outcomes import report, tile_bar
+    from ignn_jax.inference.network import load_network
+    from ignn_jax.pictures.batch import Options, check_comparison, upscale_files
+    from ignn_jax.pictures.end_size import EndSize
+    from ignn_jax.pictures.formats import FORMATS
+    from ignn_jax.pictures.jobs import plan_jobs
+    from ignn_jax.pictures.reader import MAX_PIXELS
 
     suffix = args.format and f".{args.format.lower()}"
     if suffix and suffix not in FORMATS:
         known = ", ".join(name.removeprefix(".") for name in FORMATS)
-        raise InputError(f"--format {args.format}: give one of {known}")
+        raise InputError(f"{args.format}: give one of {known}", field="format")
     end_size = EndSize.given(args.outscale, args.size, args.width)
     network = load_network(
         chosen_weights(args.weights, scale=args.scale),
@@ -136,7 +137,11 @@ def _run(args: argparse.Namespace) -> int:
         max_pixels=args.max_pixels or MAX_PIXELS,
         comparison=args.comparison,
     )
-    return upscale_files(network, jobs, options)
+    outcomes = upscale_files(network, jobs, options, progress=tile_bar)
+    failures = report(outcomes, count=len(jobs), comparison=args.comparison)
+    for error in failures:
+        print(in_words(error, args), file=sys.stderr)
+    return 1 if failures else 0
 
 
 def tile(text: str) -> int | str | None:

@@ -11,6 +11,8 @@ from ignn_jax.errors import InputError
 _HINTS = (
     ("allow overwriting", "skip_existing", "add --overwrite or --skip-existing"),
     ("allow overwriting", "overwrite", "add --overwrite"),
+    ("allow more pixels", "max_pixels", "raise the limit (--max-pixels N)"),
+    ("try a smaller tile", "tile", "try a smaller --tile"),
     ("give your own weights", "weights", "give your own weights (--weights)"),
     ("set the output scale", "outscale", "set the output scale (--outscale N)"),
 )

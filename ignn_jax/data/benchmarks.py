@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ignn_jax.data.images import read_rgb
 from ignn_jax.data.layouts import PairFiles, find_pairs, find_subfolder, subfolders
 from ignn_jax.data.pairs import Pair, cut_to_scale, match_lr
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
+from ignn_jax.pictures.reader import read_rgb
 
 # What is left of an image without its border must hold the window of SSIM.
 _SSIM_WINDOW = 11

@@ -18,13 +18,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ignn_jax.data.images import decode_rgb
 from ignn_jax.data.pairs import Pair, PairSet, cut_to_scale, match_lr
 from ignn_jax.data.sources import Encoded, SourceImage
 from ignn_jax.data.store import ArrayStore
 from ignn_jax.errors import InputError
 from ignn_jax.files import cache_folder, check_output_folder
 from ignn_jax.ops.bicubic import imresize
+from ignn_jax.pictures.reader import decode_rgb
 
 # Change this when `decode_rgb` or `imresize` give other pixels, or the format changes.
 _PROTOCOL = "decoded-v2"

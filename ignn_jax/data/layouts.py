@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ignn_jax.data.images import list_images
 from ignn_jax.errors import InputError
+from ignn_jax.pictures.folders import list_images
 
 # The first that exists is taken. Regular expressions.
 _HR_FOLDERS = (r"HR", r"GTmod\d+")

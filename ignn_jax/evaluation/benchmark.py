@@ -19,7 +19,8 @@ from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import Evaluated, evaluate_pair
 from ignn_jax.evaluation.setup import Setup
 from ignn_jax.files import check_output, check_output_folder, write_text
-from ignn_jax.pictures.files import Picture, write_picture
+from ignn_jax.pictures.picture import Picture
+from ignn_jax.pictures.writer import write_picture
 
 
 class Outputs(NamedTuple):

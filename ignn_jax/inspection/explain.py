@@ -5,13 +5,13 @@ import os
 import pathlib
 import warnings
 
-from ignn_jax.data.images import read_rgb
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output, write_bytes
 from ignn_jax.inspection.figure import draw
 from ignn_jax.inspection.neighbors import Explanation, explain
 from ignn_jax.inspection.statistics import graph_scale
 from ignn_jax.models import IGNN
+from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.tables import text_table
 from ignn_jax.weights.network import load
 

@@ -1,4 +1,4 @@
-"""Pictures of what a network gains: crops of its output beside bicubic's.
+"""Crops of images side by side, where they differ most.
 
 Images are uint8 [H, W, 3].
 """
@@ -9,22 +9,21 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageDraw, ImageFont
 
-# Pixels of a crop, and how much it is magnified.
-SIDE = 96
+SIDE = 96  # pixels of a crop
 _ZOOM = 3
 _MARGIN, _CAPTION = 8, 24
 
-# Of a picture that has no original: so many crops, on a grid of so many pixels.
-_CROPS, _CELL = 3, 16
+_CROPS = 3  # of a picture that has no original
+_CELL = 16  # pixels between the places that are tried
 
 
 def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.Image:
-    """Crops where the two differ most, of an image that has no original.
+    """Crops where two versions of an image without an original differ most.
 
     Args:
-      sr: what the network made of it.
-      bicubic: of the same size.
-      label: what to call the network.
+      sr: the image upscaled by the network.
+      bicubic: the image upscaled by bicubic, of the same size.
+      label: name of the network.
     """
     places = list(largest_differences(sr, bicubic, side=SIDE, count=_CROPS))
     return draw_sheet(
@@ -36,7 +35,7 @@ def beside_bicubic(sr: np.ndarray, bicubic: np.ndarray, *, label: str) -> Image.
 
 
 def draw_sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Image.Image:
-    """Crops in rows, magnified, their captions above them."""
+    """Rows of (caption, crop), magnified, on white; crops are at most SIDE wide."""
     side = SIDE * _ZOOM
     step = side + _CAPTION + _MARGIN
     size = (len(rows[0]) * (side + _MARGIN) + _MARGIN, len(rows) * step + _MARGIN)
@@ -58,14 +57,15 @@ def draw_sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Image.Image:
 def largest_differences(
     a: np.ndarray, b: np.ndarray, *, side: int, count: int
 ) -> Iterator[tuple[slice, slice]]:
-    """The squares where two images differ most, the first most; none overlap.
+    """The squares where two images differ most, in order; no two overlap.
 
-    In blocks of rows and on a grid: of large pictures, copies would fill the memory.
+    It works in blocks of rows and on a grid of places, since copies of a large picture
+    would fill the memory.
 
     Args:
-      a, b: of one size.
-      side: of the squares, cut to the image; a multiple of 16.
-      count: how many, at most; one there always is.
+      a, b: images of the same size.
+      side: of the squares, in pixels, cut to the image; a multiple of 16.
+      count: the largest number of squares; there is always at least one.
     """
     height, width, _ = a.shape
     columns = np.arange(0, width, _CELL)

@@ -19,11 +19,11 @@ from PIL import Image
 
 from ignn_jax.data import cache
 from ignn_jax.data.cache import load_pairs
-from ignn_jax.data.images import read_rgb
 from ignn_jax.data.sets import load_set
 from ignn_jax.data.sources import ImageFile, SourceImage
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
+from ignn_jax.pictures.reader import read_rgb
 from tests.networks import REPOSITORY, finish, run, start
 
 LOAD = """

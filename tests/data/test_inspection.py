@@ -32,7 +32,8 @@ def test_inspect_counts_names_and_draws(tmp_path, capsys):
     assert "weight 3: 4 images, 86% of crops" in out
     assert "2 left out" in out
     assert f"1: is smaller than 40 x 40: folder:{tmp_path}/a/narrow.png" in out
-    assert f"not an image in a known format; replace it or remove it: folder:{tmp_path}"
+    reason = "cut short, or not an image in a known format"
+    assert f"1: {reason}: folder:{tmp_path}/a/broken.png" in out
 
     # LR enlarged, beside HR: a crop in either of its 8 orientations.
     pixels = np.asarray(Image.open(sheet))

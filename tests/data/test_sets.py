@@ -117,7 +117,7 @@ def test_bad_fraction_is_refused(validation):
 
 def test_a_source_of_damaged_files_is_refused(tmp_path):
     (tmp_path / "empty.png").touch()
-    with pytest.raises(InputError, match=r"no usable image.*empty\.png: not an image"):
+    with pytest.raises(InputError, match=r"no usable image.*empty\.png: .* is empty"):
         load_set(f"folder:{tmp_path}", scale=2)
 
 

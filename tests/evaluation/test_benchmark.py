@@ -14,7 +14,6 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.data.benchmarks import find_benchmark
-from ignn_jax.data.images import read_rgb
 from ignn_jax.evaluation import published
 from ignn_jax.evaluation.benchmark import evaluate_benchmark
 from ignn_jax.evaluation.formats import format_set
@@ -27,6 +26,7 @@ from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.ops.bicubic import imresize, imresize_jnp
+from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.weights.find import FILENAME
 from ignn_jax.weights.network import load, save
 
@@ -194,7 +194,7 @@ def test_a_truncated_file_fails_alone(root, tmp_path, capsys):
     errors = captured.err.splitlines()
     assert "3 of 6 failed:" in errors
     assert f"{root}/One/HR/b.png: its LR image is missing" in errors
-    assert any("Two/b.png: cannot be read" in line for line in errors)
+    assert any("Two/b.png: cannot be decoded" in line for line in errors)
     assert any("Two/tiny.png" in line and "too few" in line for line in errors)
     content = json.loads((tmp_path / "e.json").read_text())
     names = [[i["name"] for i in part["images"]] for part in content["sets"]]

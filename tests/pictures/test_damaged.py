@@ -14,7 +14,9 @@ import pytest
 from PIL import Image, features
 
 from ignn_jax.models import EDSR
-from ignn_jax.pictures.files import FORMATS, Picture, write_picture
+from ignn_jax.pictures.formats import FORMATS
+from ignn_jax.pictures.picture import Picture
+from ignn_jax.pictures.writer import write_picture
 from ignn_jax.weights.find import FILENAME
 from ignn_jax.weights.network import save
 from tests.networks import finish, random_variables, start
@@ -113,8 +115,8 @@ def test_every_file_is_done_or_named(broken, tmp_path):
     # A stand-in for the network: one compilation for each size would take minutes.
     program = (
         "import sys, faulthandler; faulthandler.dump_traceback_later(120, exit=True)\n"
-        "from ignn_jax.pictures import upscale as pictures\n"
-        "pictures.TiledNetwork = lambda *_, **__: (\n"
+        "from ignn_jax.inference import network\n"
+        "network.TiledNetwork = lambda *_, **__: (\n"
         "    lambda image, progress: image.repeat(2, axis=0).repeat(2, axis=1))\n"
         "from ignn_jax.cli import main\n"
         "sys.exit(main(sys.argv[1:]))"

@@ -1,0 +1,88 @@
+"""The formats that are written, by suffix, and what each of them can hold."""
+
+import contextlib
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import features
+
+from ignn_jax.errors import InputError
+
+# Formats that are written.
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+if features.check("avif"):
+    FORMATS[".avif"] = "AVIF"
+with contextlib.suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS |= {".heic": "HEIF", ".heif": "HEIF"}
+
+WITH_ALPHA = {"PNG", "WEBP", "TIFF", "AVIF", "HEIF"}
+WITH_16_BITS = {"PNG", "TIFF"}
+WITH_PROFILE = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF"}
+MAX_JPEG_EXIF = 65533
+
+_MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "HEIF": 16384}
+_MAX_BYTES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}  # of pixels
+
+
+def format_of(path: Path) -> str:
+    """Pillow's name of the format that a file of this name is written in.
+
+    Raises:
+      InputError: the suffix is unknown.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(FORMATS)
+        raise InputError(
+            f"{path}: the output's name must end in one of {known}"
+        ) from None
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuses, before any work is done, a path that must not be written.
+
+    Raises:
+      InputError: the suffix is unknown, the path is a folder, or the file exists and
+        `overwrite` is False.
+    """
+    format_of(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name another output")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path}: exists already; name another output, or allow overwriting"
+        )
+
+
+def check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuses, before any work is done, samples that the path's format cannot hold.
+
+    Raises:
+      InputError: a side has too many pixels, or there are too many bytes in all.
+    """
+    name = format_of(path)
+    height, width, _ = shape
+    limit = _MAX_SIDE.get(name, 2**31 - 1)
+    if max(height, width) > limit:
+        raise InputError(
+            f"{path}: {name} holds at most {limit} pixels a side, not {width} x "
+            f"{height}; write another format"
+        )
+    if math.prod(shape) * dtype.itemsize > _MAX_BYTES.get(name, math.inf):
+        raise InputError(
+            f"{path}: {name} holds at most 4 GiB, less than {width} x {height} pixels "
+            "take; write another format"
+        )

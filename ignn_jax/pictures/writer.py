@@ -1,0 +1,99 @@
+"""Writing pictures, with everything that belongs to them."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ignn_jax.errors import InputError
+from ignn_jax.files import write_bytes
+from ignn_jax.pictures import png16, tiff16
+from ignn_jax.pictures.formats import (
+    MAX_JPEG_EXIF,
+    WITH_16_BITS,
+    WITH_ALPHA,
+    WITH_PROFILE,
+    format_of,
+)
+from ignn_jax.pictures.picture import Picture, quantize, to_pillow
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"subsampling": 0},  # colors at full resolution
+    "AVIF": {"subsampling": "4:4:4"},
+    "HEIF": {"chroma": 444},
+}
+
+
+def write_picture(
+    picture: Picture, path: str | os.PathLike, *, quality: int = 95
+) -> tuple[str, ...]:
+    """Writes a picture in the format of the path's suffix, completely or not at all.
+
+    Gray stays gray, but WebP and AVIF store it as color. JPEG and BMP hold no alpha:
+    the picture is laid on white. PNG and TIFF keep 16 bits, other formats 8. BMP holds
+    neither color profile nor EXIF, and WebP and AVIF have no resolution of their own.
+    An existing file is replaced.
+
+    Args:
+      picture: the picture.
+      path: ends in one of FORMATS; its folder exists.
+      quality: 1 to 100, of JPEG (colors at full resolution), WebP, AVIF and HEIC.
+
+    Returns:
+      Messages for the user about what the format could not keep.
+
+    Raises:
+      InputError: the suffix is unknown, the format cannot hold the size or metadata, or
+        the folder or disk cannot be written. Nothing is left behind.
+    """
+    path = Path(path)
+    name = format_of(path)
+    samples, notes = _fit(picture.samples, name)
+    profile, exif = picture.icc_profile, picture.exif
+    if profile and name not in WITH_PROFILE:
+        profile = None
+        notes.append(f"its color profile is dropped ({name} holds none)")
+    if exif and name == "JPEG" and len(exif) > MAX_JPEG_EXIF:
+        exif = None
+        notes.append("its EXIF data are dropped (too long for JPEG)")
+    metadata = {"icc_profile": profile, "exif": exif, "dpi": picture.dpi}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    try:
+        data = _encode(samples, name, quality, metadata)
+    except Exception as error:  # encoders raise almost every kind on odd metadata
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be saved as {name}: {reason}") from error
+    write_bytes(path, data)
+    return tuple(notes)
+
+
+def _encode(
+    samples: np.ndarray, name: str, quality: int, metadata: dict[str, Any]
+) -> bytes | memoryview:
+    if samples.dtype == np.uint16:
+        encode = png16.encode if name == "PNG" else tiff16.encode
+        return encode(samples, **metadata)
+    buffer = io.BytesIO()
+    options = {**_OPTIONS.get(name, {}), **metadata}
+    to_pillow(samples).save(buffer, name, quality=quality, **options)
+    return buffer.getbuffer()
+
+
+def _fit(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """The samples as far as the format called `name` can hold them, and notes."""
+    notes = []
+    if np.issubdtype(samples.dtype, np.floating):
+        samples = quantize(samples, np.uint8)
+    if samples.shape[-1] in (2, 4) and name not in WITH_ALPHA:
+        limit = np.float32(np.iinfo(samples.dtype).max)
+        opacity = samples[..., -1:] / limit
+        colors = samples[..., :-1] * opacity + limit * (1 - opacity)
+        if opacity.min() < 1:
+            notes.append(f"its transparency is laid on white ({name} holds none)")
+        samples = np.rint(colors).astype(samples.dtype)
+    if samples.dtype == np.uint16 and name not in WITH_16_BITS:
+        samples = np.rint(samples / np.float32(257)).astype(np.uint8)
+        notes.append(f"its 16 bits are written as 8 ({name})")
+    return samples, notes

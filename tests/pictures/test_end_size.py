@@ -1,0 +1,31 @@
+"""The sizes that users ask for."""
+
+import pytest
+
+from ignn_jax.errors import InputError
+from ignn_jax.pictures.end_size import EndSize
+
+
+@pytest.mark.parametrize(
+    ("end_size", "expected", "label"),
+    [
+        (EndSize(), (200, 100), "x2"),
+        (EndSize(2.5), (250, 125), "x2.5"),
+        (EndSize(0.001), (1, 1), "x0.001"),
+        (EndSize(width=77), (154, 77), "w77"),
+        (EndSize(width=300, height=300), (300, 150), "300x300"),
+        (EndSize(width=100, height=900), (200, 100), "100x900"),
+    ],
+)
+def test_end_sizes(end_size, expected, label):
+    assert end_size.of(100, 50, scale=2) == expected
+    assert end_size.label(2) == label
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"outscale": 2, "width": 9}, "only one"), ({"size": (9, 0)}, "positive")],
+)
+def test_wrong_options(options, words):
+    with pytest.raises(InputError, match=words):
+        EndSize.given(**options)

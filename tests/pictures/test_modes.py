@@ -1,0 +1,160 @@
+"""Every mode of PNG and TIFF, written by pypng and tifffile from known samples.
+
+`read_picture` gives the samples, and `read_rgb` their 8-bit RGB view.
+"""
+
+import io
+import itertools
+
+import numpy as np
+import png
+import pytest
+import tifffile
+
+from ignn_jax.pictures.reader import decode_rgb, read_picture
+from tests.pictures.samples import noise
+
+HEIGHT, WIDTH = 5, 7
+COLORS = [tuple(map(int, color)) for color in noise(16, 3)]
+ALPHAS = [0, 50, 255, *range(13)]
+
+
+def samples_of(channels, depth):
+    dtype = np.uint8 if depth <= 8 else np.uint16
+    return noise(HEIGHT, WIDTH, channels, dtype=dtype) >> max(0, 8 - depth)
+
+
+def write_png(samples, **options):
+    file = io.BytesIO()
+    png.Writer(WIDTH, HEIGHT, **options).write(file, samples.reshape(HEIGHT, -1))
+    return file.getvalue()
+
+
+def write_tiff(samples, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, samples.squeeze(-1) if samples.shape[-1] == 1 else samples, **options
+    )
+    return file.getvalue()
+
+
+def pngs():
+    """(name, file, samples that it holds)."""
+    for depth, interlace in itertools.product((1, 2, 4, 8, 16), (False, True)):
+        options = {"bitdepth": depth, "interlace": interlace}
+        name = f"{depth} bits{' interlaced' * interlace}"
+        unit = 255 // (2**depth - 1) if depth < 8 else 1
+        gray = samples_of(1, depth)
+        yield f"gray {name}", write_png(gray, greyscale=True, **options), gray * unit
+        if depth <= 8:
+            indices = samples_of(1, min(depth, 4))
+            colors = [color[:3] for color in COLORS[: 2 ** min(depth, 4)]]
+            file = write_png(indices, palette=colors, **options)
+            yield f"palette {name}", file, np.uint8(colors)[indices[..., 0]]
+            colors = [
+                (*color, alpha) for color, alpha in zip(colors, ALPHAS, strict=False)
+            ]
+            file = write_png(indices, palette=colors, **options)
+            yield f"palette alpha {name}", file, np.uint8(colors)[indices[..., 0]]
+        if depth < 8:
+            continue
+        for channels in (1, 2, 3, 4):
+            options |= {"greyscale": channels < 3, "alpha": channels in (2, 4)}
+            samples = samples_of(channels, depth)
+            yield f"{channels} channels {name}", write_png(samples, **options), samples
+        for channels in (1, 3):
+            samples = samples_of(channels, depth)
+            key = tuple(map(int, samples[2, 3]))
+            options |= {"greyscale": channels == 1, "alpha": False}
+            file = write_png(samples, transparent=key if key[1:] else key[0], **options)
+            opaque = (samples != key).any(axis=-1, keepdims=True)
+            alpha = opaque * samples.dtype.type(2**depth - 1)
+            yield f"{channels} channels, key, {name}", file, np.dstack([samples, alpha])
+
+
+def tiffs():
+    """(name, file, samples that it holds)."""
+    for depth, order in itertools.product((8, 16), "<>"):
+        for channels in (1, 2, 3, 4):
+            samples = samples_of(channels, depth)
+            file = write_tiff(
+                samples,
+                byteorder=order,
+                photometric="rgb" if channels > 2 else "minisblack",
+                extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            )
+            yield f"{channels} channels {order} {depth} bits", file, samples
+    for order in "<>":
+        bits = samples_of(1, 1)
+        file = write_tiff(bits.astype(bool), byteorder=order, photometric="minisblack")
+        yield f"bits {order}", file, bits * 255
+        indices, colors = samples_of(1, 8), noise(256, 3)
+        file = write_tiff(
+            indices,
+            byteorder=order,
+            photometric="palette",
+            colormap=colors.T.astype(np.uint16) * 257,
+        )
+        yield f"palette {order}", file, colors[indices[..., 0]]
+
+
+def view(samples):
+    """8-bit RGB without alpha."""
+    if samples.shape[-1] in (2, 4):
+        samples = samples[..., :-1]
+    if samples.dtype == np.uint16 and samples.shape[-1] == 3:
+        samples = (samples // 256).astype(np.uint8)
+    elif samples.dtype == np.uint16:
+        samples = np.rint(samples / 257).astype(np.uint8)
+    return np.broadcast_to(samples, (HEIGHT, WIDTH, 3))
+
+
+def check(path, file, samples):
+    path.write_bytes(file)
+    read = read_picture(path).samples
+    assert read.dtype == samples.dtype
+    np.testing.assert_array_equal(read, samples)
+    rgb = decode_rgb(file, name=path)
+    assert rgb.dtype == np.uint8
+    assert rgb.flags.writeable
+    assert rgb.flags.c_contiguous
+    np.testing.assert_array_equal(rgb, view(samples))
+
+
+PNGS = {name: rest for name, *rest in pngs()}
+TIFFS = {name: rest for name, *rest in tiffs()}
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_png(tmp_path, name):
+    check(tmp_path / "a.png", *PNGS[name])
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_tiff(tmp_path, name):
+    check(tmp_path / "a.tif", *TIFFS[name])
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_cmyk_tiff(tmp_path, order):
+    """Without a profile, ink takes away light."""
+    inks = samples_of(4, 8)
+    file = write_tiff(inks, byteorder=order, photometric="separated")
+    light = 255 - inks.astype(float)
+    expected = light[..., :3] * light[..., 3:] / 255
+    (tmp_path / "a.tif").write_bytes(file)
+    read = read_picture(tmp_path / "a.tif").samples
+    np.testing.assert_allclose(read, expected, atol=1)
+    np.testing.assert_array_equal(decode_rgb(file, name="a.tif"), read)
+
+
+def test_what_pypng_and_tifffile_read_of_the_table_is_the_same():
+    """The table is right: 16-bit samples of both kinds, by independent readers."""
+    for name, (file, samples) in PNGS.items():
+        if "16 bits" in name and "key" not in name:
+            rows = png.Reader(bytes=file).read()[2]
+            assert np.array_equal(np.vstack(list(rows)), samples.reshape(HEIGHT, -1))
+    for name, (file, samples) in TIFFS.items():
+        if "channels" in name:
+            read = tifffile.imread(io.BytesIO(file))
+            assert np.array_equal(read.reshape(samples.shape), samples)
