@@ -73,17 +73,16 @@ def test_tensors_of_jax_are_saved_as_they_are(tmp_path, path):
 
 
 def test_the_same_weights_are_the_same_bytes(path):
-    """Whatever the seed of Python's hashes, which orders its sets."""
+    """In another process too, where Python orders sets differently."""
     program = (
         "import sys; from ignn_jax.weights.network import load, save; "
         "model, variables = load(sys.argv[1]); "
         "save(sys.argv[1], model, variables, step=3)"
     )
     before = path.read_bytes()
-    for seed in "12":
-        done = run("-c", program, path, PYTHONHASHSEED=seed)
-        assert done.returncode == 0, done.stderr
-        assert path.read_bytes() == before
+    done = run("-c", program, path, PYTHONHASHSEED="1")
+    assert done.returncode == 0, done.stderr
+    assert path.read_bytes() == before
 
 
 def test_saving_replaces_and_leaves_nothing_else(path):

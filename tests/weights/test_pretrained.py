@@ -1,4 +1,4 @@
-"""Weights that come with the package: found by their names, complete, and good."""
+"""Weights that come with the package: found by name, complete and good."""
 
 import json
 import re
@@ -22,12 +22,12 @@ from tests.networks import random_variables, run
 SHIPPED = {"tiny-x2": 1.3e6}  # bytes, at most
 
 
-# With a folder of our own in place of the package's
+# With other weights in place of the package's
 
 
 @pytest.fixture
 def names(tmp_path, monkeypatch):
-    """The names of two networks for x2 and one for x4."""
+    """The names of two networks for x2 and one for x4, which stand for the package's."""
     folder = tmp_path / "pretrained"
     folder.mkdir()
     for name, scale, features in (("a-x2", 2, 8), ("b-x2", 2, 4), ("c-x4", 4, 16)):
@@ -81,8 +81,9 @@ def test_weights_need_not_be_named(names, tmp_path, monkeypatch, capsys):
     assert "(--outscale N)" in err
     assert main(["upscale", "a.png", "--weights", "c-x4", "-o", "b.png"]) == 0
     assert capsys.readouterr().err == ""
-    sizes = [Image.open(f"{name}.png").size for name in ("a_x2", "a_x4", "b")]
-    assert sizes == [(16, 12), (32, 24), (32, 24)]
+    for name, size in (("a_x2", (16, 12)), ("a_x4", (32, 24)), ("b", (32, 24))):
+        with Image.open(f"{name}.png") as upscaled:
+            assert upscaled.size == size
     assert ignn_jax.upscale(image).size == (16, 12)
     assert ignn_jax.upscale(image, scale=4).size == (32, 24)
     assert main(["explain", "a.png", "--at", "1,1"]) == 2
@@ -141,7 +142,7 @@ def test_the_file_is_complete(name, size):
     for scores in header["psnr"].values():
         assert scores["ignn"] > scores["bicubic"]
     assert name.endswith(f"-x{model.scale}")
-    # Paths of the machine that it was trained on are nobody's business.
+    # It names no paths of the machine that it was trained on.
     assert not re.search(r"(^|[\s\"'=:])[/~]", json.dumps(header))
 
 
@@ -151,7 +152,7 @@ def test_all_are_known():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_photograph_gains_a_decibel(name):
-    """The whole way of a newcomer, on a photograph that was not trained on."""
+    """What a newcomer does, with a photograph that is not a training image."""
     hr = skimage.data.coffee()
     lr = imresize(hr, scale=0.5)
     bicubic = imresize(lr.astype(np.float32), scale=2).round().clip(0, 255)
