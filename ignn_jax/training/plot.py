@@ -80,7 +80,7 @@ def _read(run):
     path = run / FILENAME
     if not path.is_file():
         raise InputError(
-            f"{run}: no {FILENAME} in it; give the --workdir of a training run"
+            f"{run}: no {FILENAME} in it; give the workdir of a training run"
         )
     rows = read_rows(path)
     if not rows:

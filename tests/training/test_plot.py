@@ -69,7 +69,7 @@ def test_runs_of_one_name_are_told_apart(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "output", "words"),
     [
-        ("missing", "a.png", "missing: no metrics.jsonl in it; give the --workdir"),
+        ("missing", "a.png", "missing: no metrics.jsonl in it; give the workdir"),
         ("empty", "a.png", "nothing is logged yet"),
         ("run", "a.pdf", "a.pdf: give a name that ends in .png"),
         ("run", "none/a.png", "no folder"),
