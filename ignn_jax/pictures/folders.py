@@ -24,13 +24,17 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     Returns:
       The paths, each starting with `folder`, sorted.
     """
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.is_dir()
-    )
+    paths = []
+    # Not `rglob`, which takes a system call for each file.
+    for parent, folders, files in os.walk(folder):
+        folders[:] = (name for name in folders if not name.startswith("."))
+        paths += [
+            Path(parent, name)
+            for name in files
+            if not name.startswith(".")
+            and os.path.splitext(name)[1].lower() in suffixes
+        ]
+    return sorted(paths, key=lambda path: path.parts)
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:

@@ -27,7 +27,7 @@ SHIPPED = {"tiny-x2": 1.3e6}  # bytes, at most
 
 @pytest.fixture
 def names(tmp_path, monkeypatch):
-    """The names of two networks for x2 and one for x4, which stand for the package's."""
+    """The names of two networks for x2 and one for x4, in place of the package's."""
     folder = tmp_path / "pretrained"
     folder.mkdir()
     for name, scale, features in (("a-x2", 2, 8), ("b-x2", 2, 4), ("c-x4", 4, 16)):
