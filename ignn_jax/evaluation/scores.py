@@ -1,14 +1,13 @@
 """Scores of upscaled images. Images are uint8 RGB [H, W, 3]."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from ignn_jax.data.pairs import Pair
 from ignn_jax.evaluation.metrics import psnr, ssim
-
-Upscaler = Callable[[np.ndarray], np.ndarray]
+from ignn_jax.inference.upscalers import Upscaler
 
 # The baseline's name among the methods.
 BICUBIC = "bicubic"

@@ -9,11 +9,9 @@ import flax.linen as nn
 
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.protocol import network_protocol
-from ignn_jax.evaluation.scores import BICUBIC, Upscaler
-from ignn_jax.inference.ensemble import self_ensemble
+from ignn_jax.evaluation.scores import BICUBIC
 from ignn_jax.inference.layout import HALO
-from ignn_jax.inference.tiles import TiledNetwork
-from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
+from ignn_jax.inference.upscalers import Upscaler, bicubic_upscaler, upscaler
 from ignn_jax.weights.find import find_weights
 from ignn_jax.weights.network import load_with_header
 
@@ -71,11 +69,10 @@ def network_setup(
     Raises:
       InputError: there is no such tile.
     """
-    run = TiledNetwork(model, variables, tile=tile)
     label = type(model).__name__ + "+" * ensemble
     upscalers = {
         BICUBIC: bicubic_upscaler(model.scale),
-        label: network_upscaler(self_ensemble(run) if ensemble else run),
+        label: upscaler(model, variables, tile=tile, ensemble=ensemble),
     }
     return Setup(label, model.scale, upscalers, tile, ensemble)
 

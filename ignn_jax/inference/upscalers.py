@@ -1,12 +1,52 @@
 """Upscalers: functions from an LR image to an HR image, uint8 RGB [H, W, 3] both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import flax.linen as nn
+import jax
 import numpy as np
 
+from ignn_jax.inference.ensemble import self_ensemble
+from ignn_jax.inference.tiles import AUTO, TiledNetwork
 from ignn_jax.ops.bicubic import imresize
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
+
+
+def upscaler(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    *,
+    tile: int | str | None = AUTO,
+    ensemble: bool = False,
+    devices: Sequence[jax.Device] | None = None,
+) -> Upscaler:
+    """A network as a function of images of any size.
+
+    Args:
+      model: IGNN or EDSR.
+      variables: what `model.apply` takes.
+      tile: side of the tiles that an image goes through in, in LR pixels; "auto" for
+        the largest that fit into memory; None or 0 for whole images. The result is the
+        same.
+      ensemble: average over the 8 flips and rotations (IGNN+), 8 times slower.
+      devices: that share the tiles; all local ones by default.
+
+    Returns:
+      A function from uint8 [H, W, 3] to uint8 [S*H, S*W, 3], rounded and clipped.
+
+    Raises:
+      InputError: there is no such tile.
+    """
+    run = TiledNetwork(model, variables, tile=tile, devices=devices)
+    apply = self_ensemble(run) if ensemble else run
+    return lambda lr: to_uint8(apply(_checked(lr).astype(np.float32)))
+
+
+def bicubic_upscaler(scale: int) -> Upscaler:
+    """MATLAB's bicubic, rounded once at the end."""
+    return lambda lr: to_uint8(imresize(_checked(lr).astype(np.float64), scale=scale))
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
@@ -14,11 +54,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def bicubic_upscaler(scale: int) -> Upscaler:
-    """MATLAB's bicubic, rounded once at the end."""
-    return lambda lr: to_uint8(imresize(lr.astype(np.float64), scale=scale))
-
-
-def network_upscaler(run: Callable[[np.ndarray], np.ndarray]) -> Upscaler:
-    """A network's, rounded; `run` is of float32 images, as a TiledNetwork."""
-    return lambda lr: to_uint8(run(lr.astype(np.float32)))
+def _checked(lr: np.ndarray) -> np.ndarray:
+    if lr.dtype != np.uint8 or lr.ndim != 3 or lr.shape[-1] != 3:
+        raise ValueError(f"lr must be uint8 [H, W, 3], not {lr.dtype} {lr.shape}")
+    return lr

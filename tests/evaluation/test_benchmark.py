@@ -7,7 +7,6 @@ import json
 import re
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,11 +20,9 @@ from ignn_jax.evaluation.metrics import psnr, ssim
 from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import Score
 from ignn_jax.evaluation.setup import bicubic_setup
-from ignn_jax.inference.ensemble import self_ensemble
-from ignn_jax.inference.tiles import TiledNetwork
-from ignn_jax.inference.upscalers import bicubic_upscaler, network_upscaler
+from ignn_jax.inference.upscalers import upscaler
 from ignn_jax.models import EDSR, IGNN, GraphConfig
-from ignn_jax.ops.bicubic import imresize, imresize_jnp
+from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.weights.find import FILENAME
 from ignn_jax.weights.network import load, save
@@ -282,52 +279,17 @@ def test_mistakes_are_one_line_before_any_work(root, workdir, capsys, args, mess
     assert sorted(root.rglob("*")) == before
 
 
-# Self-ensemble
-
-
-def test_the_ensemble_turns_its_outputs_back():
-    def linear(lr):
-        return imresize_jnp(jnp.asarray(lr), scale=2)
-
-    lr = np.random.default_rng(0).random((1, 7, 10, 3), np.float32)
-    np.testing.assert_allclose(self_ensemble(linear)(lr), linear(lr), atol=1e-5)
-
-
-def test_the_ensemble_is_the_mean_over_all_orientations():
-    rng = np.random.default_rng(0)
-    lr = rng.random((1, 6, 6, 3), np.float32)
-    weights = rng.random((1, 6, 6, 1), np.float32)
-
-    def uneven(x):
-        return x * weights
-
-    expected = np.zeros_like(lr)
-    for turns in range(4):
-        for flip in (False, True):
-            x = np.rot90(lr, turns, (1, 2))
-            x = uneven(x[:, ::-1] if flip else x)
-            expected += np.rot90(x[:, ::-1] if flip else x, -turns, (1, 2)) / 8
-    np.testing.assert_allclose(self_ensemble(uneven)(lr), expected, rtol=1e-5)
-
-
 def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
     workdir = save_network(tmp_path, EDSR(scale=2, features=8, num_blocks=2))
     args = ("--weights", workdir, "--data", root / "Two", "--ensemble")
     assert evaluate(*args, "--save-images", tmp_path / "out") == 0
     assert "EDSR+" in capsys.readouterr().out
     model, variables = load(workdir)
-    upscale = network_upscaler(self_ensemble(TiledNetwork(model, variables, tile=0)))
+    upscale = upscaler(model, variables, tile=0, ensemble=True)
     lr = imresize(read_rgb(root / "Two" / "a.png"), scale=1 / 2)
     saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")
     assert np.abs(saved.astype(int) - upscale(lr)).max() <= 1
     assert evaluate(*args[:-1], "--tile", 33, "--scale", 2) == 0
-
-
-def test_upscalers_round_and_clip():
-    lr = np.array([[[0, 128, 255]]], np.uint8).repeat(4, 0).repeat(4, 1)
-    np.testing.assert_array_equal(bicubic_upscaler(3)(lr), lr.repeat(3, 0).repeat(3, 1))
-    upscale = network_upscaler(lambda x: x + np.float32(0.6))
-    np.testing.assert_array_equal(upscale(lr)[0, 0], [1, 129, 255])
 
 
 # Published scores
