@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=pixel,
         required=True,
         metavar="X,Y",
-        help="a pixel of the image, from 0,0; the nearest patch is taken",
+        help="a pixel, counted from 0,0; the nearest patch is drawn",
     )
     add_weights(parser, also=" (default: the package's own for x2)")
     add(

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="PICTURE",
-        help="files, folders (with all below them) and quoted patterns: 'a/**/*.png'",
+        help="files, folders with all below them, or quoted patterns: 'a/**/*.png'",
     )
     add(
         "-o",
@@ -31,35 +31,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=pathlib.Path,
         help="file or folder to write (default: beside the input, as photo_x2.png)",
     )
-    add_weights(parser, also=" (default: the package's own of the scale)")
+    add_weights(parser, also=" (default: the package's own for the scale)")
     add(
         "--scale",
         type=at_least(2),
         metavar="N",
-        help="of the weights (default: x2, or that of --weights, which is refused if "
-        "it is another)",
+        help="the network's scale; other --weights are refused (default: that of "
+        "--weights, or x2)",
     )
     add(
         "--comparison",
         type=pathlib.Path,
         metavar="FILE.png",
-        help="of one picture, draw crops beside bicubic's, where they differ most",
+        help="for one picture: draw crops beside bicubic's, where they differ most",
     )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument(
         "--outscale",
         type=factor,
         metavar="2.5",
-        help="end size by a factor, from the network's scale on by bicubic",
+        help="output size as a factor; the network's output is resized by bicubic",
     )
     sizes.add_argument(
         "--size",
         type=size,
         metavar="3840x2160",
-        help="end size, as large as fits into this box in proportion",
+        help="output size: as large as fits into this box, in proportion",
     )
     sizes.add_argument(
-        "--width", type=at_least(1), metavar="N", help="end size by its width"
+        "--width", type=at_least(1), metavar="N", help="output width in pixels"
     )
     add(
         "--tile",
@@ -69,11 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of tiles, in input pixels (default: auto)",
     )
     add_ensemble(parser)
-    add("--device", choices=("cpu", "gpu", "tpu"), help="where to run")
+    add("--device", choices=("cpu", "gpu", "tpu"), help="device to run on")
     add(
         "--dtype",
         choices=("float32", "bfloat16"),
-        help="of the convolutions (default: the weights' own)",
+        help="dtype of the convolutions (default: that of the weights)",
     )
     add("--format", help="png, jpg, webp, ... (default: the input's)")
     add(
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=quality,
         default=95,
         metavar="N",
-        help="of JPEG, WebP, AVIF and HEIC, 1 to 100 (default: %(default)s)",
+        help="1 to 100, for JPEG, WebP, AVIF and HEIC (default: %(default)s)",
     )
     add("--strip", action="store_true", help="drop EXIF, color profile and resolution")
     existing = parser.add_mutually_exclusive_group()
@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--skip-existing",
         action="store_true",
-        help="leave existing files: go on with a batch where it was stopped",
+        help="keep existing files, to continue a batch that was stopped",
     )
     add(
         "--max-pixels",

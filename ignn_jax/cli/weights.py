@@ -1,4 +1,4 @@
-"""List the weights that come with the package, or describe some."""
+"""List the weights that come with the package, or describe a weights file."""
 
 import argparse
 import pathlib
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=pathlib.Path,
         nargs="?",
         metavar="NAME_OR_PATH",
-        help="print all that their file says about itself",
+        help="describe these weights in full",
     )
 
 

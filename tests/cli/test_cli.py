@@ -27,7 +27,7 @@ def save_network(folder, model):
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """An EDSR's, which compiles sooner than an IGNN."""
+    """The workdir of an EDSR, which compiles faster than an IGNN."""
     model = EDSR(scale=2, features=4, num_blocks=1)
     return save_network(tmp_path_factory.mktemp("workdir"), model)
 
@@ -47,7 +47,7 @@ def size(path):
 
 
 def refused(capsys, *args):
-    """The one line that a wrong command line ends with."""
+    """The line that a wrong command line prints."""
     try:
         status = call(*args)
     except SystemExit as error:  # argparse's, which prints the usage first
@@ -86,7 +86,7 @@ def test_gray_stays_gray(workdir, pictures, tmp_path):
         assert (image.mode, image.size) == ("L", (64, 64))
 
 
-def test_an_existing_file_is_kept_unless_told(workdir, pictures, capsys):
+def test_an_existing_file_is_replaced_only_if_allowed(workdir, pictures, capsys):
     source, target = pictures / "0.png", pictures / "1.png"
     before = target.read_bytes()
     args = ("upscale", source, "-o", target, "--weights", workdir)
@@ -118,7 +118,7 @@ def test_the_options_of_upscale(workdir, pictures, tmp_path):
     assert call(*command[:-1], 32 * 32 - 1, "--overwrite") == 1
 
 
-def test_names_tell_the_end_size(workdir, pictures):
+def test_output_names_tell_the_size(workdir, pictures):
     picture = pictures / "0.png"
     for option in (("--width", 50), ("--size", "50X40"), ("--outscale", "3")):
         assert call("upscale", picture, "--weights", workdir, *option) == 0
@@ -149,7 +149,7 @@ def test_a_comparison(workdir, pictures, tmp_path, capsys):
     }
 
 
-def test_weights_that_will_not_do(workdir, pictures, tmp_path, capsys):
+def test_unusable_weights(workdir, pictures, tmp_path, capsys):
     command = ("upscale", pictures, "--weights")
     assert "is a network for x2" in refused(capsys, *command, workdir, "--scale", 3)
     model = EDSR(scale=2, features=4, num_blocks=1)
@@ -165,7 +165,7 @@ def test_weights_that_will_not_do(workdir, pictures, tmp_path, capsys):
 
 
 def test_a_killed_run_leaves_no_half_picture_and_goes_on(workdir, pictures, tmp_path):
-    """Killed as it is about to give the second picture its name."""
+    """It is killed just before it renames the second picture."""
     program = """if True:
         import os, signal, sys
         replace = os.replace
@@ -275,8 +275,8 @@ def test_module_and_console_script_are_one_program():
         assert run(script, "--help").stdout == done.stdout
 
 
-def test_a_reader_who_has_read_enough():
-    """As of `ignn-jax weights tiny-x2 | head -0`."""
+def test_a_closed_pipe():
+    """As in `ignn-jax weights tiny-x2 | head -0`."""
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "ignn_jax", "weights", "tiny-x2"]

@@ -1,4 +1,4 @@
-"""The compilation cache, by processes that have it and have it not."""
+"""The compilation cache, in processes with and without it."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ def nothing_set(monkeypatch):
 
 
 def compile_something(**environment) -> str:
-    """What a process says on stderr that compiles."""
+    """The stderr of a process that compiles something."""
     done = run("-c", PROGRAM, JAX_EXPLAIN_CACHE_MISSES="1", **environment)
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
     return done.stderr
@@ -86,7 +86,7 @@ def without_jax(monkeypatch, tmp_path):
     """As in a process that has not imported JAX."""
     monkeypatch.delitem(sys.modules, "jax")
     monkeypatch.setenv("IGNN_CACHE", str(tmp_path))
-    # What `enable` sets is undone.
+    # Undoes what `enable` sets.
     monkeypatch.setattr(os, "environ", os.environ.copy())
     with warnings.catch_warnings():
         yield

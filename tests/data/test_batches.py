@@ -1,4 +1,4 @@
-"""Training crops, read off images whose pixels hold their own coordinates."""
+"""Training crops of images whose pixels hold their own coordinates."""
 
 import itertools
 import json
@@ -52,7 +52,7 @@ def _assert_equal(actual, expected):
 
 
 def _steps(crop):
-    """What one step down and one step right add to a crop's coordinates."""
+    """How the coordinates change with one step down, and one step to the right."""
     places = crop[..., :2].astype(int)
     down, right = np.diff(places, axis=0), np.diff(places, axis=1)
     assert (down == down[0, 0]).all()
@@ -68,7 +68,9 @@ def test_lr_and_hr_crops_show_the_same_place(scale):
         assert batch["hr"].shape == (4, 7 * scale, 7 * scale, 3)
         assert batch["lr"].dtype == batch["hr"].dtype == np.uint8
     for lr, hr in _crops(batches):
-        assert _steps(lr) == _steps(hr)  # the same orientation, no pixel out of place
+        assert _steps(lr) == _steps(
+            hr
+        )  # the same orientation, and no pixel in a wrong place
         as_lr = hr // np.array([scale, scale, 1], np.uint8)
         np.testing.assert_array_equal(as_lr, np.kron(lr, np.ones((scale, scale, 1))))
 
@@ -135,7 +137,7 @@ def test_weights_are_how_often_an_image_is_drawn_in_an_epoch():
     for epoch in epochs:
         assert Counter(epoch) == Counter(dict(enumerate(weights)))
     assert len(set(epochs)) > 15
-    # Equal weights of 1 change nothing: `permutation` of a number and of its range.
+    # With weights of 1, the order is NumPy's permutation of the numbers of the images.
     order = np.random.default_rng((3, 0)).permutation(5)
     first = [int(lr[0, 0, 2]) for lr, _ in _crops(_take(2))][:5]
     assert first == order.tolist()
@@ -157,7 +159,7 @@ def test_seed_decides_the_batches():
     _assert_equal(_take(6), _take(6))
     other = _take(6, seed=4)
     assert not np.array_equal(other[0]["lr"], _take(1)[0]["lr"])
-    # Nor is another seed the same stream, shifted.
+    # Another seed does not give the same stream with an offset either.
     mine = {batch["lr"].tobytes() for batch in _take(50)}
     assert mine.isdisjoint(batch["lr"].tobytes() for batch in other)
 
@@ -174,7 +176,9 @@ def test_resuming_continues_the_stream_bit_for_bit(start_step):
 
 
 def test_starting_late_is_as_quick_as_starting_early():
-    (batch,) = _take(1, start_step=10**9)  # would time out if it replayed the steps
+    (batch,) = _take(
+        1, start_step=10**9
+    )  # this would time out if the steps were replayed
     assert batch["lr"].shape == (4, 7, 7, 3)
 
 

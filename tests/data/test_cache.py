@@ -102,7 +102,7 @@ def test_a_given_lr_image_is_taken(tmp_path, rows, origin):
 
 def test_a_given_lr_image_of_a_wrong_size_is_left_out(tmp_path):
     wrong = _source(_picture(), _picture(1, 8, 10), "wrong")
-    for _ in range(2):  # decoded, and found decoded
+    for _ in range(2):  # first decoded, then found in the cache
         images = _load(tmp_path, wrong, _source(_picture()))
         assert [pair.name for pair in images] == ["a"]
         ((name, reason),) = images.left_out
@@ -169,7 +169,7 @@ def test_an_image_is_decoded_once(tmp_path, monkeypatch):
 
 
 def test_a_changed_file_is_decoded_again(tmp_path):
-    path = tmp_path / "a.bmp"  # uncompressed: all of one size
+    path = tmp_path / "a.bmp"  # uncompressed, so all have the same size
 
     def load(seed, when):
         Image.fromarray(_picture(seed)).save(path)
@@ -179,7 +179,7 @@ def test_a_changed_file_is_decoded_again(tmp_path):
 
     np.testing.assert_array_equal(load(0, 10**18), _picture(0))
     np.testing.assert_array_equal(load(1, 10**18 + 1), _picture(1))
-    # As the docs say: with the size and the time of the old file, it is taken for it.
+    # As the docs say, this file is taken for the one with the same size and time.
     np.testing.assert_array_equal(load(2, 10**18), _picture(0))
     Image.fromarray(_picture(3, 30, 24)).save(path.with_suffix(".png"))
     os.replace(path.with_suffix(".png"), path)
@@ -264,7 +264,7 @@ def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(24 * 30 * 3))
     with pytest.raises(InputError, match=r"data\.cache: .*: 1 images take .* are free"):
-        _load(tmp_path, _source(_picture()))  # its LR image does not fit any more
+        _load(tmp_path, _source(_picture()))  # the HR image fits, but not the LR image
     assert _files(tmp_path) == {}
 
 

@@ -1,4 +1,4 @@
-"""What is left out and why, and training kept apart from validation."""
+"""The training set and the validation set: what is in them, and what is left out."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_drop_small_names_what_it_drops():
 
 def test_drop_equal_compares_every_pixel():
     one, twin, near = _pair("one", 9), _pair("twin", 9), _pair("near", 9)
-    near.hr[0, 0, 0] = 8  # but for this, and in the same middle row
+    near.hr[0, 0, 0] = 8  # the middle rows are still equal
     turned = _pair("turned", 9, 5, 4)
     kept = drop_equal(PairSet([twin, near, turned]), [one])
     assert _names(kept) == ["near", "turned"]

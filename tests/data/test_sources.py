@@ -9,7 +9,7 @@ from ignn_jax.errors import InputError
 
 
 def _files(folder: pathlib.Path, *names: str) -> str:
-    """Files that hold their own names: nothing is decoded here."""
+    """Files that hold their own names, as nothing is decoded here."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def test_unknown_spec_lists_the_kinds(spec):
 
 
 @pytest.mark.parametrize("weight", ["", "0", "-1", "1.5", "two", "1001"])
-def test_a_weight_that_is_none_is_refused(weight):
+def test_a_wrong_weight_is_refused(weight):
     with pytest.raises(InputError, match=r"photos\*.*: the weight .* from 1 to 1000"):
         find_images(f"photos*{weight}", scale=2)
 

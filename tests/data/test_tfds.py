@@ -8,7 +8,7 @@ import pytest
 from ignn_jax.ops.bicubic import imresize
 from tests.networks import run
 
-# Builders like TFDS' own of DIV2K: it yields paths, but finds them through TensorFlow.
+# Like TFDS' own builder of DIV2K, which however lists its files through TensorFlow.
 BUILDERS = """
 import pathlib
 import sys
@@ -56,7 +56,7 @@ class Other(Single):
     FEATURES = ("left", "right")
 
 """
-# Under the name and the version of TFDS' own, which then reads it.
+# They have the name and version of TFDS' own builder, which then reads the files.
 PREPARE = """
 for builder in (Div2k(config="bicubic_x2"), Other()):
     builder.download_and_prepare(file_format="array_record")
@@ -80,7 +80,7 @@ assert "tensorflow" not in sys.modules
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
-    """Reads specs in a new process, after a program; gives the lines of each."""
+    """A function that runs a program, reads specs and returns the lines of each."""
     folder = tmp_path_factory.mktemp("datasets")
     done = run("-c", BUILDERS + PREPARE, folder, TFDS_DATA_DIR=str(folder / "tfds"))
     assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def read(tmp_path_factory):
 
 
 def _expected(first, last, order=("lr", "hr")):
-    """The sums of the images that the builders make."""
+    """The pixel sums of the images that the builders make."""
     sums = set()
     for n in range(first, last):
         rng = np.random.default_rng(n)
@@ -131,7 +131,9 @@ def test_a_dataset_is_prepared_on_first_use(read):
     assert tiny[0].startswith("tfds:tiny/bicubic_x2 is downloaded and prepared in")
     assert _sums(tiny, "given") == _expected(0, 5)
     assert _sums(single, "made") == _expected(0, 5, ["hr"])
-    (again,) = read("tfds:tiny/bicubic_x2")  # without its builder
+    (again,) = read(
+        "tfds:tiny/bicubic_x2"
+    )  # in a process that does not define its builder
     assert _sums(again, "given") == _expected(0, 5)
     assert not any("prepared" in line or "Decoding" in line for line in again)
 

@@ -30,7 +30,7 @@ def path(tmp_path):
 
 
 def change(path, change):
-    """Applies a change to the tensors of a file, by name; the checksum fits them."""
+    """Changes the tensors of a file, and its checksum with them."""
     tensors, header = read_weights(path)
     change(tensors)
     write_weights(path, tensors, header)
@@ -65,7 +65,7 @@ def test_half_the_size_on_disk(tmp_path, path, stored, error):
         np.testing.assert_allclose(ours, theirs, rtol=error, atol=1e-7)
 
 
-def test_tensors_of_jax_are_saved_as_they_are(tmp_path, path):
+def test_jax_arrays_are_saved_like_numpy_arrays(tmp_path, path):
     with_jax = tmp_path / "jax.safetensors"
     _, variables = load(path)
     save(with_jax, EDSR_TINY, jax.tree.map(jax.numpy.asarray, variables), step=3)
@@ -134,7 +134,7 @@ def test_wrong_tensors_are_named(path, wrong, words):
 
 
 def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path):
-    """One in each byte of a whole file."""
+    """Flips one bit in each byte of a file."""
     path = tmp_path / "a.safetensors"
     tensors = {"params/a": np.float32([0.5, -2]), "params/b": np.float16([[1], [3]])}
     model = {"name": "edsr", "scale": 2}
@@ -202,7 +202,7 @@ def set_header(header):
         "unknown model",
     ],
 )
-def test_what_is_no_weights_file_is_refused(path, damage):
+def test_other_files_are_refused(path, damage):
     damage(path)
     refusal(load, path)
 

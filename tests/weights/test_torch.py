@@ -1,4 +1,4 @@
-"""The reference's parameter names as ours; test_golden.py checks what they compute."""
+"""PyTorch's names as ours; test_golden.py checks what the networks compute."""
 
 import pathlib
 
@@ -34,7 +34,7 @@ def assert_same(ours, theirs):
 
 
 class FakeTensor:
-    """What of a tensor on a GPU matters: it is no array until it is on the CPU."""
+    """Like a tensor on a GPU, it becomes an array only once it is on the CPU."""
 
     def __init__(self, array, steps=()):
         self._array, self._steps = array, steps
@@ -69,7 +69,7 @@ def test_variables_are_those_of_the_model(case):
 
 
 def test_every_tensor_has_its_own_place():
-    """No two names lead to one tensor: each is filled with a number of its own."""
+    """Each tensor is filled with another number, so none is used twice or lost."""
     weights = {
         name: np.full_like(array, n)
         for n, (name, array) in enumerate(reference().items())
@@ -109,7 +109,7 @@ def test_tensors_are_brought_to_the_cpu():
     assert_same(ignn_from_torch(tensors, scale=2)[1], plain)
 
 
-def test_what_the_arrays_do_not_tell_is_passed_on():
+def test_settings_that_arrays_do_not_tell_are_passed_on():
     weights = reference()
     graph = ignn_from_torch(weights, scale=2)[0].graph
     assert (graph.window, graph.neighbors, graph.window_center) == (30, 5, "reference")
@@ -145,7 +145,7 @@ def test_no_weights_at_all_are_refused():
 
 
 def edsr_state_dict(scale, features=4, blocks=2):
-    """As the authors' implementation names and shapes it."""
+    """Random weights with the authors' names and shapes."""
     rng = np.random.default_rng(scale)
     shapes = {"head.0": (features, 3)}
     for n in range(blocks):

@@ -1,4 +1,4 @@
-"""Weights that others made: VGG19 in its many forms, and PyTorch's files."""
+"""VGG19's weights in every form, and PyTorch's files."""
 
 import sys
 
