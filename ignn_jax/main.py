@@ -72,17 +72,20 @@ def main(_) -> None:
     try:
         parallel.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         if has_cache and jax.process_count() > 1:
-            # GPUs wait for one another while they compile, and would for one that has
-            # found its program in a cache that the others do not see.
+            # GPUs wait for one another while they compile: they would wait forever for
+            # one that found its program in a cache which the others do not see.
             jax.config.update("jax_compilation_cache_dir", None)
         if jax.process_index() > 0:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process tells
-        train(
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process prints
+        state = train(
             _CONFIG.value,
             pathlib.Path(_WORKDIR.value),
             allow_changes=_ALLOW_CHANGES.value,
             profile=_PROFILE.value,
         )
+        if state.step == _CONFIG.value.train.steps:
+            command = f"ignn-jax upscale PHOTO --weights {_WORKDIR.value}"
+            print(f"Upscale a picture: {command}")
     except InputError as error:
         is_flag = error.field in flags.FLAGS
         _refuse(f"--{error}" if is_flag else str(error))

@@ -1,18 +1,17 @@
 """Checkpoints of a training run, by Orbax: all that it takes to go on exactly.
 
 Orbax does not notice bytes that changed on disk. So each checkpoint carries a digest of
-all that it holds, and one that does not fit its digest is passed over for the one
-before it.
+its contents, and one that does not match its digest is passed over for the one before
+it.
 """
 
-import contextlib
+import dataclasses
 import errno
-import hashlib
-import json
 import math
 import os
 import pathlib
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +23,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output_folder
 from ignn_jax.training import orbax_failures
+from ignn_jax.weights.file import digest
 
 orbax_failures.hush()
 
@@ -31,8 +31,8 @@ orbax_failures.hush()
 class Checkpoints:
     """The checkpoints in a run's workdir: the last ones, and the best by PSNR.
 
-    A killed run leaves a half-written one under a temporary name, which is never
-    listed and is cleared by `create`. Where a run has several processes, all of them
+    A run that is killed leaves a half-written one under a temporary name, which is
+    never listed and which `create` removes. If a run has several processes, all of them
     call all methods on one shared folder, and the first process writes.
     """
 
@@ -49,36 +49,38 @@ class Checkpoints:
         if keep < 1:
             raise InputError(f"must be at least 1, not {keep}", field="checkpoint.keep")
         self._folder = workdir.absolute() / "checkpoints"
-        self._keep = keep
+        self._policy = _LastAndBest(keep)
+        self._reader = _create_reader()
         self._manager: ocp.CheckpointManager | None = None
         self._newest: _Checkpoint | None = None  # once it is read
-        self._damaged: list[int] = []  # the steps passed over for it
+        self._damaged: list[int] = []  # steps that were passed over for it
 
     @property
     def latest(self) -> int | None:
-        """The step of the newest checkpoint, damaged or not, if there is one."""
+        """The step of the newest checkpoint, damaged or not; None without any."""
         return max(self._steps(), default=None)
 
-    def config(self) -> dict | None:
-        """The config of the checkpoint that `restore` will restore, if any.
+    def config(self) -> dict[str, Any] | None:
+        """The config of the checkpoint that `restore` will restore; None without any.
 
         Raises:
           InputError: as `restore`.
         """
         newest = self._read_newest()
-        return newest and newest.config
+        return newest.config if newest else None
 
-    def restore(self, like: Any) -> tuple[Any, dict | None]:
-        """Restores the newest checkpoint that is intact, and tells of damaged ones.
+    def restore(self, like: Any) -> tuple[Any, dict[str, Any] | None]:
+        """Restores the newest checkpoint that is intact, and reports damaged ones.
 
         Args:
-          like: a state of the same structure, shapes and types.
+          like: a state of the same structure, shapes and types; or only these, as
+            `jax.eval_shape` returns them.
 
         Returns:
           The state, of NumPy arrays, and the config; None and None without any.
 
         Raises:
-          InputError: all are damaged, or the state is another network's.
+          InputError: all are damaged, or the state is that of another network.
         """
         newest = self._read_newest()
         self._newest = None  # not to be held in memory as long as the run
@@ -100,30 +102,45 @@ class Checkpoints:
         Checkpoints that were found damaged are renamed: their steps will come again.
 
         Raises:
-          InputError: it cannot be made or written.
+          InputError: the folder cannot be made or written.
         """
         check_output_folder(self._folder, field="workdir")
         if jax.process_index() > 0:
             return
-        # Not by Orbax: its thread for this prints a traceback if the program ends
+        # Orbax would do so in a thread, which prints a traceback if the program ends
         # before it does.
         for leftover in self._folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        for step in self._damaged:
+            self._put_aside(step)
         for step in self._steps():
-            if step in self._damaged or not self._has_info(step):
-                self._put_aside(step)
-        self._manager = _create_manager(self._folder, self._keep)
+            self._policy.psnrs[step] = self._read_psnr(step)
+        self._manager = ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=self._policy,
+                # The state is the same everywhere. If all processes wrote and one of
+                # them failed, the others would wait for it for 20 minutes.
+                multiprocessing_options=_alone(),
+                create=False,  # it exists; and Orbax refuses to with these options
+            ),
+            item_names=("state", "info"),
+        )
 
     def save(
-        self, step: int, state: Any, config: dict, psnr: float | None = None
+        self,
+        step: int,
+        state: Any,
+        config: Mapping[str, Any],
+        psnr: float | None = None,
     ) -> None:
-        """Starts writing a checkpoint, unless there is one of that step or a later.
+        """Starts writing a checkpoint, unless there is one of that step or a later one.
 
         Args:
           step: its name.
           state: of NumPy arrays, which must not change while they are written.
-          config: what JSON can hold.
-          psnr: of the validation; None if it was not evaluated: never the best.
+          config: values that JSON can hold.
+          psnr: of the validation, in dB; a checkpoint without one is never the best.
 
         Raises:
           InputError: this one, or the one before it, could not be written.
@@ -131,18 +148,17 @@ class Checkpoints:
         self._newest = None
         failure = 0
         if self._manager:
-            evaluated = psnr is not None and not math.isnan(psnr)
-            metrics = {"psnr": float(psnr) if evaluated else -math.inf}
-            arrays, info = (
-                jax.tree.map(np.asarray, _by_name(state)),
-                {"config": config, **metrics},
-            )
+            if psnr is not None and math.isnan(psnr):
+                psnr = None
+            self._policy.psnrs[step] = psnr
+            arrays = {name: np.asarray(x) for name, x in _by_name(state).items()}
+            info = {"config": config, "psnr": psnr}
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(arrays),
-                info=ocp.args.JsonSave({**info, "sha256": _digest(arrays, info)}),
+                info=ocp.args.JsonSave({**info, "digest": digest(arrays, info)}),
             )
-            failure = _failure(self._manager.save, step, args=args, metrics=metrics)
-        # So that the others end too, and do not wait for the first for ever.
+            failure = _failure(self._manager.save, step, args=args)
+        # The other processes must end too, instead of waiting for the first.
         self._check(multihost_utils.broadcast_one_to_all(np.int32(failure)))
 
     def close(self) -> None:
@@ -154,13 +170,13 @@ class Checkpoints:
         if self._manager:
             self._check(_failure(self._manager.close))
 
-    def _steps(self):
+    def _steps(self) -> list[int]:
         """The steps of all checkpoints that were completed, in order."""
         if not os.path.isdir(self._folder):
             return []
         return sorted(int(n) for n in os.listdir(self._folder) if n.isdecimal())
 
-    def _read_newest(self):
+    def _read_newest(self) -> "_Checkpoint | None":
         """The newest intact checkpoint, read once; None if there is none at all."""
         if self._newest:
             return self._newest
@@ -169,7 +185,7 @@ class Checkpoints:
             with orbax_failures.quiet():
                 try:
                     self._newest = self._read(step)
-                except Exception as error:  # Orbax's depend on what is damaged
+                except Exception as error:  # whatever Orbax raises for what is damaged
                     damaged[step] = " ".join(str(error).split())[:100]
             if self._newest:
                 break
@@ -192,40 +208,35 @@ class Checkpoints:
             _tell(f"checkpoint {step} is damaged ({reason}): going on from {found}")
         return self._newest
 
-    def _read(self, step):
-        """A checkpoint; raises whatever Orbax may where it is damaged."""
-        info = self._read_info(step)
-        digest = info.pop("sha256")
-        # The bare handler: a checkpointer would wait for the other processes, one of
-        # which may have failed.
-        handler = ocp.StandardCheckpointHandler()
-        arrays = handler.restore(self._folder / str(step) / "state")
-        if _digest(arrays, info) != digest:
+    def _read(self, step: int) -> "_Checkpoint":
+        """A checkpoint; raises whatever Orbax does if it is damaged."""
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(), info=ocp.args.JsonRestore()
+        )
+        found = self._reader.restore(self._folder / str(step), args=args)
+        info, arrays = dict(found["info"]), found["state"]
+        # Old versions had another digest, "sha256": their runs go on unchecked.
+        if "sha256" not in info and info.pop("digest") != digest(arrays, info):
             raise ValueError("it is not what was saved")
         return _Checkpoint(step, arrays, info["config"])
 
-    def _read_info(self, step):
-        """What a checkpoint has beside its arrays; raises where it is damaged."""
-        info, metrics = (
-            json.loads((self._folder / str(step) / item).read_bytes())
-            for item in ("info/metadata", "metrics/metrics")
-        )
-        if metrics != {"psnr": info["psnr"]}:
-            raise ValueError("it is not what was saved")
-        return info
+    def _read_psnr(self, step: int) -> float | None:
+        """The PSNR of a checkpoint; None if it has none, or cannot be read."""
+        args = ocp.args.Composite(info=ocp.args.JsonRestore())
+        with orbax_failures.quiet():
+            try:
+                found = self._reader.restore(self._folder / str(step), args=args)
+                return found["info"]["psnr"]
+            except Exception:  # it is damaged; the next ones take its place in time
+                return None
 
-    def _has_info(self, step):
-        """Whether Orbax will be able to compare its PSNR."""
-        with contextlib.suppress(Exception):
-            return bool(self._read_info(step))
-
-    def _put_aside(self, step):
+    def _put_aside(self, step: int) -> None:
         aside = self._folder / f"damaged-{step}"
-        shutil.rmtree(aside, ignore_errors=True)  # of another time
+        shutil.rmtree(aside, ignore_errors=True)  # from another time
         os.rename(self._folder / str(step), aside)
         _tell(f"checkpoint {step} is damaged: renamed to {aside}")
 
-    def _check(self, failure):
+    def _check(self, failure: int) -> None:
         """Refuses to go on after what `_failure` returned."""
         if failure:
             full = failure in (errno.ENOSPC, errno.EDQUOT)
@@ -239,34 +250,48 @@ class Checkpoints:
 class _Checkpoint(NamedTuple):
     step: int
     arrays: dict[str, np.ndarray]
-    config: dict
+    config: dict[str, Any]
 
 
-def _create_manager(folder, keep):
-    def psnr(metrics):
-        return metrics["psnr"]
+@dataclasses.dataclass
+class _LastAndBest(policies.PreservationPolicy):
+    """Keeps the last `keep` checkpoints and the one with the highest PSNR, if any."""
 
-    return ocp.CheckpointManager(
-        folder,
-        options=ocp.CheckpointManagerOptions(
-            # Not `max_to_keep` with `best_fn`, which can delete the last.
-            preservation_policy=policies.AnyPreservationPolicy(
-                [policies.LatestN(keep), policies.BestN(get_metric_fn=psnr, n=1)]
-            ),
-            best_fn=psnr,  # without, the metrics are not written
-            # The state is the same everywhere. Were all processes to write, one that
-            # fails would leave the others waiting for 20 minutes.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(
-                primary_host=0, active_processes={0}
-            ),
-            create=False,  # it is there; and Orbax refuses to for some processes
-        ),
-        item_names=("state", "info"),
+    keep: int
+    psnrs: dict[int, float | None] = dataclasses.field(default_factory=dict)
+
+    def should_preserve(
+        self,
+        checkpoints: Sequence[policies.PolicyCheckpointInfo],
+        *,
+        context: policies.PreservationContext,
+    ) -> Sequence[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        known = {s: psnr for s in steps if (psnr := self.psnrs.get(s)) is not None}
+        best = max(known, key=known.__getitem__, default=None)
+        kept = {*steps[-self.keep :], best}
+        return [step in kept for step in steps]
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Lets Orbax act in this process without waiting for the others."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=this,
+        active_processes={this},
+        barrier_sync_key_prefix=f"process{this}",
     )
 
 
-def _failure(write, *args, **kwargs):
-    """Calls it, and returns the number of the system's error that it met, or 0."""
+def _create_reader() -> ocp.Checkpointer:
+    return ocp.Checkpointer(
+        ocp.CompositeCheckpointHandler("state", "info"),
+        multiprocessing_options=_alone(),
+    )
+
+
+def _failure(write: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
+    """Calls it, and returns the number of the system error that it met, or 0."""
     try:
         write(*args, **kwargs)
     except (OSError, ValueError) as error:
@@ -277,7 +302,7 @@ def _failure(write, *args, **kwargs):
     return 0
 
 
-def _by_name(state):
+def _by_name(state: Any) -> dict[str, Any]:
     """The arrays of a state by name, as `params/block_0/conv_0/kernel`."""
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf
@@ -285,16 +310,8 @@ def _by_name(state):
     }
 
 
-def _digest(arrays, info):
-    digest = hashlib.sha256(json.dumps(info).encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return digest.hexdigest()
-
-
-def _first_difference(saved, expected):
-    """The first array that differs in name, shape or type, if any does."""
+def _first_difference(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """The first array that differs in name, shape or type; "" if none does."""
     for name in [*expected, *saved]:
         theirs, ours = (
             f"{tree[name].dtype} {tree[name].shape}" if name in tree else "missing"
@@ -302,9 +319,9 @@ def _first_difference(saved, expected):
         )
         if theirs != ours:
             return f"{name} is {theirs} there, {ours} here"
-    return None
+    return ""
 
 
-def _tell(message):
+def _tell(message: str) -> None:
     if jax.process_index() == 0:
         print(message)

@@ -1,12 +1,12 @@
-"""What is kept of a training run: `metrics.jsonl`, and TensorBoard's event files.
+"""The log of a training run: `metrics.jsonl`, and TensorBoard's event files.
 
-`metrics.jsonl` has a JSON object a line, of two sorts:
+`metrics.jsonl` has one JSON object per line, of two kinds:
 
     {"step", "loss", "learning_rate", "steps_per_second", "data_wait", "skipped"}
     {"step", "psnr", "ssim"}
 
-of training (see `progress.py`) and of its evaluations. TensorBoard has them too, and
-crops of validation images and the graph's statistics beside them.
+from training (see `progress.py`) and from its evaluations. TensorBoard has them too,
+and also crops of validation images and statistics of the graph.
 """
 
 import contextlib
@@ -37,10 +37,10 @@ _CROPS, _SIDE = 4, 96
 
 
 class Log:
-    """A run's record, kept in its workdir; a context.
+    """Writes the log; a context.
 
-    It is written as it comes, so that a killed run loses none of it. The run that goes
-    on from step `start` drops what is later, since that will come again.
+    Rows are on disk as soon as they are added, so that a killed run loses none. A run
+    that goes on from step `start` drops the later rows, since they will come again.
     """
 
     def __init__(self, workdir: pathlib.Path, start: int, *, write: bool = True):
@@ -49,7 +49,7 @@ class Log:
         Args:
           workdir: a folder that exists.
           start: the step that the run goes on from.
-          write: or only read what is there: of several processes, one writes.
+          write: False only reads: one of several processes writes.
 
         Raises:
           InputError: it cannot be written, or `metrics.jsonl` is damaged.
@@ -64,8 +64,8 @@ class Log:
         board = workdir / "tensorboard"
         with _writing(workdir):
             board.mkdir(exist_ok=True)
-            # Not SummaryWriter: what its queue holds is lost in a killed run, and on a
-            # full disk it blocks for ever. The suffix keeps apart two of one second.
+            # Not SummaryWriter: a killed run loses what is in its queue, and on a full
+            # disk it blocks forever. The suffix tells apart two files of one second.
             self._events = EventsWriter(str(board / "events"), f".{start}")
             self._events.write_event(
                 Event(
@@ -78,8 +78,8 @@ class Log:
         self._workdir = workdir
 
     @property
-    def evaluations(self) -> list[dict[str, float]]:
-        """The rows of the evaluations so far, in order of their steps."""
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The rows of the evaluations so far, in the order of their steps."""
         return [row for row in self._rows if "psnr" in row]
 
     @property
@@ -89,7 +89,7 @@ class Log:
 
     @property
     def best_psnr(self) -> float | None:
-        """Of all evaluations; None before the first."""
+        """The highest PSNR of all evaluations; None before the first."""
         values = [row["psnr"] for row in self.evaluations]
         return max((x for x in values if x is not None), default=None)
 
@@ -129,7 +129,7 @@ class Log:
                 summaries.append(summary.histogram(f"graph/{name}", values, bins=50))
         self._show(step, summaries)
 
-    def _add(self, group: str, row: dict[str, float]) -> None:
+    def _add(self, group: str, row: dict[str, Any]) -> None:
         self._rows.append(row)
         if not self._file:
             return
@@ -152,21 +152,25 @@ class Log:
             self._events.write_event(event)
             self._events.flush()
 
+    def close(self) -> None:
+        """Closes the files."""
+        for file in (self._file, self._events):
+            if file:
+                with contextlib.suppress(OSError):  # the last flush reported it
+                    file.close()
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self._file:
-            for file in (self._file, self._events):
-                with contextlib.suppress(OSError):  # which the last flush has told of
-                    file.close()
+        self.close()
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`, less a last one that was only half written.
+    """The rows of a `metrics.jsonl`, without a last line that was only half written.
 
     Raises:
-      InputError: it cannot be read, or another line is no row.
+      InputError: it cannot be read, or another line is not a row.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -178,17 +182,17 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
             row = json.loads(line)
             row["step"] + 0
         except (ValueError, TypeError, KeyError) as error:
-            if not line.endswith("\n"):  # the run was killed while it wrote it
+            if not line.endswith("\n"):  # the run was killed while writing it
                 break
             raise InputError(
-                f"{path}: line {number} is no row of metrics; delete it"
+                f"{path}: line {number} is not a row of metrics; delete it"
             ) from error
         rows.append(row)
     return rows
 
 
 def _to_line(row: Mapping[str, float | None]) -> str:
-    """JSON, which has no NaN and no infinity: null."""
+    """A row as JSON, with null for NaN and infinity, which JSON does not have."""
     plain = {
         name: value if value is not None and math.isfinite(value) else None
         for name, value in row.items()

@@ -132,7 +132,7 @@ def _follow(
             kept.log.training(n, progress.take())
         if saves:
             state = parallel.unreplicate(update.state)
-            psnr = kept.evaluate(state) if evaluates else None
+            psnr = kept.evaluate(state).mean.psnr if evaluates else None
             if state.skipped_in_row == 0:
                 kept.save(state, psnr)
         if stops:

@@ -1,8 +1,9 @@
 """The held-out images of a training run, upscaled and scored as the benchmarks are."""
 
+import io
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 
@@ -19,62 +20,79 @@ from ignn_jax.evaluation.scores import (
     mean_score,
 )
 from ignn_jax.evaluation.setup import bicubic_setup, network_setup
+from ignn_jax.files import write_bytes
 
-# Images in the report: no browser likes a page of a hundred large ones.
+# Images whose pixels are kept for the pictures: no browser likes a page of a hundred.
 _SHOWN = 20
+
+
+class Validated(NamedTuple):
+    """What came out of one evaluation of the network.
+
+    Attributes:
+      shown: the first images, by bicubic and by the network.
+      mean: the network's mean score over all images.
+      label: what the network is called.
+      protocol: how the network is run, in words.
+    """
+
+    shown: list[Evaluated]
+    mean: Score
+    label: str
+    protocol: str | None
 
 
 class Validation:
     """The held-out images, and bicubic's scores on them."""
 
     def __init__(self, pairs: Sequence[Pair], model: nn.Module, tile: int):
-        """Upscales the images by bicubic; `tile` is for the network."""
-        self._model, self._tile = model, tile
-        upscalers = bicubic_setup(model.scale).upscalers
-        self._bicubic = [evaluate_pair(pair, upscalers) for pair in pairs]
-        self._setup = None
+        """Scores bicubic.
+
+        Args:
+          pairs: the held-out images.
+          model: the network.
+          tile: side of the network's tiles in LR pixels; 0 for whole images.
+        """
+        self._pairs, self._model, self._tile = pairs, model, tile
+        self._scale: int = model.scale
+        upscalers = bicubic_setup(self._scale).upscalers
+        scores = []
+        self._shown = []
+        for pair in pairs:
+            one = evaluate_pair(pair, upscalers)
+            scores.append(one.scores[BICUBIC])
+            if len(self._shown) < _SHOWN:
+                self._shown.append(one)
+        self.bicubic = mean_score(scores)
 
     def __len__(self) -> int:
-        return len(self._bicubic)
+        return len(self._pairs)
 
-    @property
-    def bicubic(self) -> Score:
-        """Bicubic's mean."""
-        return mean_score(one.scores[BICUBIC] for one in self._bicubic)
+    def run(self, variables: Mapping[str, Any]) -> Validated:
+        """Upscales the images by the network with these variables, and scores it."""
+        setup = network_setup(self._model, variables, tile=self._tile)
+        upscalers = {setup.label: setup.upscalers[setup.label]}
+        scores, shown = [], []
+        for n, pair in enumerate(self._pairs):
+            one = evaluate_pair(pair, upscalers)
+            scores.append(one.scores[setup.label])
+            if n < len(self._shown):
+                known = self._shown[n]
+                images = known.images | one.images
+                shown.append(Evaluated(pair, images, known.scores | one.scores))
+        return Validated(shown, mean_score(scores), setup.label, setup.protocol)
 
-    def run(self, variables: Any) -> tuple[list[Evaluated], Score]:
-        """Upscales the images by the network with these variables.
-
-        Returns:
-          Every image with bicubic's and the network's scores, and the network's mean.
-        """
-        self._setup = network_setup(self._model, variables, tile=self._tile)
-        label = self._setup.label
-        upscalers = {label: self._setup.upscalers[label]}
-        results = []
-        for known in self._bicubic:
-            new = evaluate_pair(known.pair, upscalers)
-            results.append(
-                Evaluated(
-                    known.pair, known.images | new.images, known.scores | new.scores
-                )
-            )
-        return results, mean_score(one.scores[label] for one in results)
-
-    def write(self, workdir: pathlib.Path, results: list[Evaluated], step: int) -> None:
-        """Writes `comparison.png` and `report.html` of what `run` returned last.
-
-        Of many images they show the first ones.
-        """
-        shown = results[:_SHOWN]
-        side_by_side(shown).save(workdir / "comparison.png")
-        images = [ImageResult.of(one, figure=True) for one in shown]
-        scale = self._setup.scale
+    def write(self, workdir: pathlib.Path, validated: Validated, step: int) -> None:
+        """Writes `comparison.png` and `report.html` of the images that are shown."""
+        png = io.BytesIO()
+        side_by_side(validated.shown).save(png, "png")
+        write_bytes(workdir / "comparison.png", png.getvalue())
+        images = [ImageResult.of(one, figure=True) for one in validated.shown]
         write_report(
             workdir / "report.html",
             [SetResult("validation", images)],
-            title=f"{self._setup.label}, \u00d7{scale}: validation",
-            scale=scale,
-            protocol=protocol(scale=scale, network=self._setup.protocol),
+            title=f"{validated.label}, \u00d7{self._scale}: validation",
+            scale=self._scale,
+            protocol=protocol(scale=self._scale, network=validated.protocol),
             details={"Step": str(step), "Workdir": str(workdir)},
         )

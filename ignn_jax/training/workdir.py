@@ -14,7 +14,7 @@ from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.training.log import Log
 from ignn_jax.training.progress import Progress
 from ignn_jax.training.step import TrainState
-from ignn_jax.training.validation import Validation
+from ignn_jax.training.validation import Validated, Validation
 from ignn_jax.weights.find import BEST_FILENAME, FILENAME
 from ignn_jax.weights.network import save
 
@@ -42,7 +42,7 @@ class Workdir(contextlib.AbstractContextManager):
         self._validation, self._progress = validation, progress
         self._checkpoints = checkpoints
         self._writes = jax.process_index() == 0
-        self._results = None  # of the last evaluation
+        self._validated: Validated | None = None  # the last evaluation
         if self._writes:
             for leftover in path.glob(".*.part"):  # of a write that was killed
                 leftover.unlink()
@@ -51,19 +51,20 @@ class Workdir(contextlib.AbstractContextManager):
         if self.log.evaluations:
             progress.psnr = self.log.evaluations[-1]["psnr"]
 
-    def evaluate(self, state: TrainState) -> float:
-        """Evaluates on the validation images; returns the mean PSNR on Y."""
+    def evaluate(self, state: TrainState) -> Validated:
+        """Scores the network on the validation images, and logs what comes out."""
         step = int(state.step)
         with self._progress.paused():
-            self._results, score = self._validation.run(state.variables)
-            self.log.evaluation(step, score)
-            self.log.crops(step, self._results)
-            lr = self._results[0].pair.lr
+            validated = self._validation.run(state.variables)
+            self.log.evaluation(step, validated.mean)
+            self.log.crops(step, validated.shown)
+            lr = validated.shown[0].pair.lr
             statistics = graph_statistics(self._model, state.variables, lr)
             if statistics:
                 self.log.graph(step, statistics)
-        self._progress.psnr = score.psnr
-        return score.psnr
+        self._progress.psnr = validated.mean.psnr
+        self._validated = validated
+        return validated
 
     def save(self, state: TrainState, psnr: float | None = None) -> None:
         """Saves a state, with its PSNR if it was evaluated."""
@@ -77,12 +78,11 @@ class Workdir(contextlib.AbstractContextManager):
 
     def finish(self, state: TrainState) -> None:
         """Writes the pictures and tells what the training was worth."""
-        if self._results is None:  # it had ended before
-            self.evaluate(state)
+        validated = self._validated or self.evaluate(state)  # it had ended before
         if not self._writes:
             return
         step = int(state.step)
-        self._validation.write(self._path, self._results, step)
+        self._validation.write(self._path, validated, step)
         first, last = (self.log.evaluations[n]["psnr"] for n in (0, -1))
         first, last = (np.nan if x is None else x for x in (first, last))
         bicubic = self._validation.bicubic.psnr
@@ -91,10 +91,9 @@ class Workdir(contextlib.AbstractContextManager):
             f"({last - first:+.2f} dB); bicubic has {bicubic:.2f} dB "
             f"({last - bicubic:+.2f} dB)\n"
             f"Side by side: {self._path / 'comparison.png'}, "
-            f"{self._path / 'report.html'}\n"
-            f"Upscale a picture: ignn-jax upscale PHOTO --weights {self._path}"
+            f"{self._path / 'report.html'}"
         )
 
     def __exit__(self, *exception):
-        self.log.__exit__(*exception)
+        self.log.close()
         self._checkpoints.close()

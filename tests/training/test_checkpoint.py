@@ -1,5 +1,7 @@
 """Checkpoints: what is saved comes back, whatever happened to the disk meanwhile."""
 
+import json
+import math
 import shutil
 import socket
 import subprocess
@@ -75,7 +77,7 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path):
 
 def test_without_any_psnr_the_last_ones_are_kept(tmp_path):
     assert entries(saved(tmp_path, [1, 2, 10], keep=2)) == ["10", "2"]
-    with pytest.raises(InputError, match=r"checkpoint\.keep=0: give at least 1"):
+    with pytest.raises(InputError, match=r"checkpoint\.keep: must be at least 1"):
         Checkpoints(tmp_path, 0)
 
 
@@ -100,7 +102,7 @@ def test_a_flipped_byte_anywhere_is_noticed_or_harmless(tmp_path, capfd):
                 noticed.setdefault(str(file.relative_to(newest)), []).append(out)
             assert_state(state, 1 if out else 2)
             shutil.rmtree(workdir)
-    assert {"info/metadata", "metrics/metrics", "state/_METADATA"} <= noticed.keys()
+    assert {"info/metadata", "state/_METADATA"} <= noticed.keys()
     # The arrays themselves, of which Orbax notices nothing.
     assert any(
         name.startswith("state/") and "it is not what was saved" in out
@@ -111,7 +113,7 @@ def test_a_flipped_byte_anywhere_is_noticed_or_harmless(tmp_path, capfd):
 
 def test_a_damaged_checkpoint_makes_way_for_the_same_step(tmp_path, capsys):
     saved(tmp_path, [1, 2, 3], psnrs={1: 30.0})
-    for file in ("3/info/metadata", "2/metrics/metrics"):
+    for file in ("3/info/metadata", "2/state/_METADATA"):
         flip(tmp_path / "checkpoints" / file, 1)
     checkpoints = Checkpoints(tmp_path, 1)
     assert_state(checkpoints.restore(STATE)[0], 1)
@@ -127,10 +129,24 @@ def test_a_damaged_checkpoint_makes_way_for_the_same_step(tmp_path, capsys):
 
 
 def test_a_damaged_psnr_of_an_older_one_stops_nothing(tmp_path):
-    saved(tmp_path, [1, 2])
-    (tmp_path / "checkpoints" / "1" / "metrics" / "metrics").write_text('{"psnr": 9')
-    saved(tmp_path, [3])
-    assert entries(tmp_path) == ["2", "3", "damaged-1"]
+    saved(tmp_path, [1, 2], keep=2, psnrs={1: 99.0, 2: 30.0})
+    info = tmp_path / "checkpoints" / "1" / "info" / "metadata"
+    info.write_text('{"psnr": 9')
+    saved(tmp_path, [3, 4, 5], keep=2)
+    assert entries(tmp_path) == ["2", "4", "5"]
+
+
+def test_a_checkpoint_of_an_older_version_is_taken_up(tmp_path):
+    """Its digest was another one, in another place."""
+    saved(tmp_path, [1])
+    path = tmp_path / "checkpoints" / "1" / "info" / "metadata"
+    info = json.loads(path.read_text())
+    info["sha256"] = info.pop("digest")[::-1]
+    info["psnr"] = -math.inf
+    path.write_text(json.dumps(info))
+    assert_state(Checkpoints(tmp_path, 2).restore(STATE)[0], 1)
+    saved(tmp_path, [2, 3, 4], keep=2, psnrs={2: 30.0})
+    assert entries(tmp_path) == ["2", "3", "4"]
 
 
 def test_all_damaged_is_refused(tmp_path):
@@ -182,7 +198,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, below):
     file.touch()
     checkpoints = Checkpoints(file / below, 3)
     assert checkpoints.latest is None
-    with pytest.raises(InputError, match=r"--workdir .*file.* cannot be made"):
+    with pytest.raises(InputError, match=r"workdir: .*file.* cannot be made"):
         checkpoints.create()
 
 
@@ -256,7 +272,8 @@ import jax
 from jax.experimental import multihost_utils
 from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.errors import InputError
-from tests.test_checkpoint import CONFIG, STATE, assert_state, flip, saved, state_at
+from tests.training.test_checkpoint import (
+    CONFIG, STATE, assert_state, flip, saved, state_at)
 
 workdir, address, index = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 jax.distributed.initialize(address, num_processes=2, process_id=index)

@@ -188,7 +188,7 @@ def test_the_graph_is_shown(tmp_path):
 def test_a_damaged_line_is_named(tmp_path, line):
     (tmp_path / FILENAME).write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n')
     before = (tmp_path / FILENAME).read_bytes()
-    with pytest.raises(InputError, match=r"metrics\.jsonl: line 2 is no row"):
+    with pytest.raises(InputError, match=r"metrics\.jsonl: line 2 is not a row"):
         Log(tmp_path, 5)
     assert (tmp_path / FILENAME).read_bytes() == before
 
