@@ -1,21 +1,22 @@
-r"""The weights that the package ships: trains, compares and packs them.
+r"""The weights that come with the package: trains, compares and packs them.
 
   python -m experiments.pretrained --config=configs/tiny_x2.py --workdir=runs/tiny_x2 \
     --train='folder:bsds400,folder:sunhays80*3' --benchmarks=PATH/TO/benchmark \
     --vgg19=vgg19_conv1.npz
 
-What follows `--` goes to every training: `-- --config.train.batch_size=16`; and what
-`--later` has goes to all but the first: `--later=--config.train.steps=3000`. Each
-network is a run in a folder of the workdir:
+Flags after `--` go to every training: `-- --config.train.batch_size=16`. Those given
+by `--later` go to all but the first: `--later=--config.train.steps=3000`. Each network
+is a run in a folder of the workdir:
 
   edsr                      no graph
-  ignn_backbone, ignn_rgb   from edsr; the better of them on validation is packed;
-                            or those that --embeddings names
-  ignn_vgg19                from edsr, with --vgg19; not packed: VGG19 is not ours
-  edsr_longer               from edsr: what those steps are worth without a graph
+  ignn_backbone, ignn_rgb   from edsr (--embeddings chooses among them); the one that is
+                            better on validation is packed
+  ignn_vgg19                from edsr, with --vgg19; not packed, since the weights of
+                            VGG19 are not ours
+  edsr_longer               from edsr: what as many steps are worth without a graph
 
-The same command goes on where it was stopped, and takes over finished runs of the same
-flags. `results.json` and its table, `results.md`, are left in the workdir.
+The same command goes on from where it was stopped, and reuses finished runs with the
+same flags. It leaves `results.json` and its table, `results.md`, in the workdir.
 """
 
 import argparse
@@ -29,19 +30,21 @@ import jax
 import numpy as np
 
 from experiments import runs
+from ignn_jax.cli.words import in_words
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
+from ignn_jax.evaluation.scores import BICUBIC, evaluate, mean_score
+from ignn_jax.evaluation.setup import bicubic_setup, network_setup
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
-from ignn_jax.training.validation import Validation
 from ignn_jax.weights.file import count_parameters, read_weights
 from ignn_jax.weights.find import PRETRAINED, find_weights
 from ignn_jax.weights.network import load, save
 from ignn_jax.weights.vgg19 import load_vgg19
 
-# Those that need no weights of others.
+# Those that need no weights from others.
 _EMBEDDINGS = ("backbone", "rgb")
 _LABELS = {
     "bicubic": "bicubic",
@@ -51,7 +54,7 @@ _LABELS = {
     "ignn_rgb": "IGNN, by color",
     "ignn_vgg19": "IGNN, by VGG19's features",
 }
-# dB that float16 on disk may cost.
+# How many dB float16 on disk may cost.
 _TOLERANCE = 0.005
 
 
@@ -78,7 +81,8 @@ def make(args: argparse.Namespace) -> None:
     """Trains, compares, packs.
 
     Raises:
-      InputError: an option cannot be followed; found before any work where possible.
+      InputError: an option cannot be followed. Where possible, this is found before any
+        work is done.
     """
     flags = training_flags(args)
     config = runs.read_config(flags["edsr"])
@@ -97,23 +101,26 @@ def make(args: argparse.Namespace) -> None:
     candidates = [f"ignn_{name}" for name in args.embeddings]
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables = load(args.workdir / shipped)
-    validation = Validation(_held_out(config), model, config.eval.tile)
+    held_out = _held_out(config)
+    upscale = bicubic_setup(config.scale).upscalers[BICUBIC]
     bicubic = {
-        "validation": validation.bicubic._asdict(),
-        "sets": _means(found[shipped], "bicubic"),
+        "validation": mean_score(evaluate(upscale, held_out))._asdict(),
+        "sets": _means(found[shipped], BICUBIC),
     }
     costs = {}
     if not args.float32:
-        first = Validation(_read(benchmarks[0], config.scale), model, tile=0)
+        first = [read_pair(files, scale=config.scale) for files in benchmarks[0].pairs]
         costs = {
-            "validation": _cost_of_float16(validation, variables),
-            benchmarks[0].name: _cost_of_float16(first, variables),
+            "validation": _cost_of_float16(
+                held_out, model, variables, config.eval.tile
+            ),
+            benchmarks[0].name: _cost_of_float16(first, model, variables, tile=0),
         }
     small = bool(costs) and all(cost < _TOLERANCE for cost in costs.values())
     results = {
         **_circumstances(args, found[shipped]),
         "scale": config.scale,
-        "validation_images": len(validation),
+        "validation_images": len(held_out),
         "networks": {"bicubic": bicubic, **networks},
         "shipped": shipped,
         "cost_of_float16": costs,
@@ -128,7 +135,7 @@ def make(args: argparse.Namespace) -> None:
 
 
 def _describe(workdir, found):
-    """What is known of a network, of JSON's types."""
+    """What is known about a network, as values that JSON can hold."""
     tensors, header = read_weights(find_weights(workdir))
     return {
         "parameters": count_parameters(tensors),
@@ -164,21 +171,20 @@ def _held_out(config):
     return images
 
 
-def _read(benchmark, scale):
-    return [read_pair(files, scale=scale) for files in benchmark.pairs]
-
-
-def _cost_of_float16(images, variables):
-    """What rounding the weights costs on these images, in dB."""
+def _cost_of_float16(pairs, model, variables, tile):
+    """How many dB rounding the weights costs on these images."""
     rounded = jax.tree.map(lambda x: x.astype(np.float16).astype(x.dtype), variables)
-    before, after = (images.run(v)[1] for v in (variables, rounded))
+    before, after = (
+        mean_score(evaluate(setup.upscalers[setup.label], pairs))
+        for setup in (network_setup(model, v, tile=tile) for v in (variables, rounded))
+    )
     return before.psnr - after.psnr
 
 
 def _header(results):
-    """What `ignn_jax.weights.file` wants to be known of weights that are shipped."""
+    """The header that `ignn_jax.weights.file` asks for in weights that are shipped."""
     networks = results["networks"]
-    # The baseline of as many steps in all.
+    # The EDSR is the one that was trained for as many steps in all.
     rows = {"bicubic": "bicubic", "edsr": "edsr_longer", "ignn": results["shipped"]}
     return {
         "data": results["trained_on"],
@@ -213,9 +219,9 @@ def format_table(results: Mapping[str, Any]) -> str:
         rows.append([label, *cost, *map(_format_score, scores)])
     return markdown_table(rows) + (
         f"\n\nPSNR (dB) / SSIM on Y at x{results['scale']}; validation is "
-        f"{results['validation_images']} images held out. In bold: what ships, chosen "
-        "on validation. All networks but the first begin from it; their steps and "
-        "hours (of training alone) come on top of its own. Evaluated on "
+        f"{results['validation_images']} images held out. In bold: the one that ships, "
+        "chosen on validation. The EDSR is trained first and the others begin from it; "
+        "their steps and hours (of training alone) come on top. Evaluated on "
         f"{machine['date']} at commit {results['commit']}: {machine['processor']}, "
         f"{machine['cores']} cores, device {results['device']}, jax {machine['jax']}, "
         f"Python {machine['python']}.\n"
@@ -227,7 +233,7 @@ def _format_score(score):
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The command line; what follows `--` as `overrides`, all of it as `argv`."""
+    """Parses a command line; `overrides` is what follows `--`, `argv` all of it."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.pretrained",
         description=__doc__,
@@ -246,7 +252,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add(
         "--sets",
         "NAMES",
-        "in that folder; the first is where float16 is tried (default: %(default)s)",
+        "sets in it; float16 is tried on the first (default: %(default)s)",
         type=lambda text: text.split(","),
         default="Set5,Set14,Urban100-odd",
     )
@@ -256,24 +262,29 @@ def parse(argv: list[str]) -> argparse.Namespace:
         nargs="+",
         choices=_EMBEDDINGS,
         default=_EMBEDDINGS,
-        help="to choose from (default: all)",
+        help="which ones to train (default: all)",
     )
     add("--trained-on", "WORDS", "SOURCE in words, for the license and the header")
-    add("--output", "FILE", "weights (default: NAME of the config, shipped)", **path)
+    add(
+        "--output",
+        "FILE",
+        "the weights (default: where the package keeps its own)",
+        **path,
+    )
     add(
         "--later",
         "FLAG",
-        "of the trainings that begin from edsr; can be repeated",
+        "for every training but edsr; can be repeated",
         action="append",
         default=[],
     )
     parser.add_argument(
         "--float32",
         action="store_true",
-        help=f"even where float16 costs less than {_TOLERANCE} dB",
+        help=f"store float32 even if float16 costs less than {_TOLERANCE} dB",
     )
     parser.add_argument(
-        "overrides", nargs="*", metavar="-- FLAGS", help="of every training"
+        "overrides", nargs="*", metavar="-- FLAGS", help="for every training"
     )
     args = parser.parse_args(argv)
     args.argv = argv
@@ -286,7 +297,7 @@ def main(argv: list[str]) -> int:
     try:
         make(args)
     except InputError as error:
-        print(f"pretrained: {error}", file=sys.stderr)
+        print(f"pretrained: {in_words(error, args)}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,6 +1,6 @@
-"""Runs that experiments are made of, each training in a process of its own.
+"""The runs that experiments consist of, each training in a process of its own.
 
-What is finished is not done again.
+Whatever is finished is not done again.
 """
 
 import json
@@ -31,7 +31,7 @@ _REPOSITORY = pathlib.Path(__file__).parents[1]
 def read_config(arguments: Sequence[str]) -> ConfigDict:
     """The config of a training's command line, which may have other flags too.
 
-    What `ignn_jax.main` refuses it refuses here too, and this program ends.
+    If `ignn_jax.main` refuses the command line, it says why and this program ends.
     """
     argv, values = ["", *arguments], flags.FlagValues()
     holder = config_flags.DEFINE_config_file(
@@ -61,13 +61,13 @@ def train(workdir: pathlib.Path, arguments: Sequence[str]) -> None:
         return
     _run_main(*arguments, f"--workdir={workdir}")
     if _last_step(workdir) != config.train.steps:
-        sys.exit(0)  # it was told to stop, and has said so
+        sys.exit(0)  # it was told to stop, and said so
 
 
 def evaluate(workdir: pathlib.Path, benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
-    """What `ignn-jax evaluate` says of a run's network, kept as `benchmarks.json`.
+    """What `ignn-jax evaluate` reports for a run's network, kept as `benchmarks.json`.
 
-    In this process, which takes JAX's devices: to be called when all is trained.
+    To be called when all is trained: it runs in this process and takes JAX's devices.
     """
     setup = load_setup(workdir, scale=None, tile=0, ensemble=False)
     path = workdir / "benchmarks.json"
@@ -88,7 +88,7 @@ def evaluate(workdir: pathlib.Path, benchmarks: Sequence[Benchmark]) -> dict[str
 
 
 def training_hours(workdir: pathlib.Path) -> float:
-    """What a run's steps took, compilation included and evaluation not."""
+    """How long a run's steps took, with compilation but without evaluation."""
     before, seconds = 0, 0.0
     for row in read_rows(workdir / "metrics.jsonl"):
         if "loss" in row:
@@ -104,7 +104,7 @@ def validation_score(workdir: pathlib.Path) -> Score:
 
 
 def commit() -> str:
-    """What is checked out, with "+changes" if it was changed since."""
+    """The commit that is checked out, with "+changes" if files differ from it."""
     git = ["git", "-C", str(_REPOSITORY)]
     done = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
     if done.returncode:
@@ -115,7 +115,7 @@ def commit() -> str:
 
 
 def public(arguments: Sequence[str]) -> str:
-    """A command line for others to read: of absolute paths the last part is left."""
+    """A command line for others to read: of absolute paths only the end is left."""
     absolute = re.compile(r"(?<![\w.~-])~?/(?:[^,*]*/)?(?=[^,*/])")
     return shlex.join(absolute.sub("PATH/", argument) for argument in arguments)
 
@@ -125,7 +125,7 @@ def _is_finished(workdir, config):
     path = workdir / "config.json"
     if not path.exists() or _last_step(workdir) != config.train.steps:
         return False
-    # If it is another one, the training says in which keys, and refuses or goes on.
+    # If the config is another one, the training names the keys and refuses or goes on.
     return _read_json(path) == config.to_dict()
 
 
@@ -134,17 +134,17 @@ def _read_json(path):
 
 
 def _last_step(workdir):
-    """The step of the weights in the workdir; None without any."""
+    """The step of the weights in the workdir; None if there are none."""
     path = workdir / FILENAME
     return read_header(path)["step"] if path.exists() else None
 
 
 def _run_main(*arguments):
-    """Runs `ignn_jax.main` to its end; exits as it did if it failed."""
+    """Runs `ignn_jax.main` to its end; exits with its status if it failed."""
     command = ["-m", "ignn_jax.main", *arguments]
     print("\npython", shlex.join(command), flush=True)
     process = subprocess.Popen([sys.executable, *command])
-    # Ctrl-C reaches it anyway, from the terminal.
+    # The terminal sends Ctrl-C to both processes.
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
@@ -156,4 +156,4 @@ def _run_main(*arguments):
         name = signal.Signals(-status).name
         sys.exit(f"ended by {name}; the same command goes on from there")
     if status:
-        sys.exit(status)  # it has said why
+        sys.exit(status)  # it said why

@@ -60,6 +60,12 @@ def _refuse(message):
     sys.exit(2)
 
 
+def _in_words(error: InputError) -> str:
+    """The error's line, with flags for the arguments that the library speaks of."""
+    line = f"--{error}" if error.field and error.field in flags.FLAGS else str(error)
+    return line.replace("set allow_changes", "add --allow_changes")
+
+
 def main(_) -> None:
     has_cache = compile_cache.enable()
     # After the flags, which may be wrong.
@@ -77,6 +83,7 @@ def main(_) -> None:
             jax.config.update("jax_compilation_cache_dir", None)
         if jax.process_index() > 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process prints
+        assert _WORKDIR.value  # see _parse_flags
         state = train(
             _CONFIG.value,
             pathlib.Path(_WORKDIR.value),
@@ -87,8 +94,7 @@ def main(_) -> None:
             command = f"ignn-jax upscale PHOTO --weights {_WORKDIR.value}"
             print(f"Upscale a picture: {command}")
     except InputError as error:
-        is_flag = error.field in flags.FLAGS
-        _refuse(f"--{error}" if is_flag else str(error))
+        _refuse(_in_words(error))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -67,7 +67,7 @@ def _on_tpu() -> bool:
     return has_library and any(device.exists() for device in devices)
 
 
-def parallelize(step: Callable) -> Callable:
+def parallelize(step: Callable[..., Any]) -> Any:
     """Maps `step(state, batch) -> (state, metrics)` over all devices.
 
     Within the step, AXIS is the axis to average over. The state is donated.
@@ -89,15 +89,17 @@ class Cost(NamedTuple):
     compilation: float
 
 
-def compile_step(step: Callable, state: Any, batch: Any) -> tuple[Callable, Cost]:
+def compile_step(
+    step: Callable[..., Any], state: Any, batch: Any
+) -> tuple[Callable[..., Any], Cost]:
     """Maps a step, as `parallelize`, and compiles it for arguments of these shapes."""
     begin = time.monotonic()
-    step = parallelize(step)
+    mapped = parallelize(step)
     # The caller gets the mapped step, which finds this program again when it is called:
     # `compiled` itself would want the arrays of all processes.
-    compiled = step.lower(state, batch).compile()
+    compiled = mapped.lower(state, batch).compile()
     flops = compiled.cost_analysis()["flops"] * jax.device_count()
-    return step, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
+    return mapped, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
 
 
 def must_wait() -> bool:

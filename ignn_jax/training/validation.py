@@ -57,7 +57,7 @@ class Validation:
         self._scale: int = model.scale
         upscalers = bicubic_setup(self._scale).upscalers
         scores = []
-        self._shown = []
+        self._shown: list[Evaluated] = []
         for pair in pairs:
             one = evaluate_pair(pair, upscalers)
             scores.append(one.scores[BICUBIC])
