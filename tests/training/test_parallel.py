@@ -86,7 +86,7 @@ def test_the_nearest_batch_size_is_named(monkeypatch):
     for good in (4, 8, 400):
         parallel.check_batch_size(good)
     for bad, nearest in ((0, "4"), (-3, "4"), (3, "4"), (6, "4 or 8"), (9, "8 or 12")):
-        with pytest.raises(InputError, match=f"={bad} .*4 devices; give {nearest}$"):
+        with pytest.raises(InputError, match=f": {bad} .*4 devices; give {nearest}$"):
             parallel.check_batch_size(bad)
 
 
