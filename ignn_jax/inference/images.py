@@ -8,9 +8,9 @@ from PIL import Image
 
 from ignn_jax.errors import InputError
 from ignn_jax.inference.network import load_network
+from ignn_jax.pictures.decode import from_pillow
 from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.picture import Picture, to_pillow
-from ignn_jax.pictures.reader import from_pillow
 from ignn_jax.pictures.upscale import Network, upscale_picture
 from ignn_jax.weights.find import default_weights, find_weights
 

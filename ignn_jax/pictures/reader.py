@@ -4,34 +4,24 @@ An unreadable file is an InputError that names it.
 """
 
 import contextlib
-import io
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import (
-    ExifTags,
-    Image,
-    ImageCms,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-)
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from ignn_jax.errors import InputError
-from ignn_jax.pictures import png16, tiff16
+from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
 from ignn_jax.pictures.formats import FORMATS
-from ignn_jax.pictures.metadata import kept_exif, upright, valid_dpi
 from ignn_jax.pictures.picture import Picture
+from ignn_jax.pictures.png16 import is_png16
+from ignn_jax.pictures.tiff16 import is_tiff
 
 # Twice the pixels of a 100-megapixel camera; a file with more may be an attack.
 MAX_PIXELS = 250_000_000
-
-_TIFF = (b"II", b"MM")
-_MAX_16_BIT = 65535
 
 
 def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -59,16 +49,7 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
     data = _read_bytes(Path(path))
     advice = "; if that is right, allow more pixels"
     with _named(path, max_pixels, advice), _settings(data, max_pixels):
-        return _check_range(_decode(data, max_pixels))
-
-
-def from_pillow(image: Image.Image) -> Picture:
-    """A Pillow image as a picture: colors of 8 bits, gray of up to 16 bits.
-
-    Raises:
-      ValueError: the samples are floats, or integers beyond 16 bits.
-    """
-    return _check_range(_decode_image(image.copy(), None))
+        return check_range(decode(data, max_pixels=max_pixels))
 
 
 def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
@@ -101,24 +82,26 @@ def decode_rgb(data: bytes, *, name: str | os.PathLike[str]) -> np.ndarray:
     """`read_rgb` of a file's bytes; `name` is what errors call it."""
     limit = 2 * (Image.MAX_IMAGE_PIXELS or sys.maxsize)  # as Pillow has it
     with _named(name, limit):
-        samples = _decode(data, limit).samples
+        samples = decode(data, max_pixels=limit).samples
         is_gray = samples.shape[-1] < 3
         colors = _to_8_bits(samples[..., : 1 if is_gray else 3])
-        return np.repeat(colors, 3, axis=-1) if is_gray else np.array(colors)
+        return np.repeat(colors, 3, axis=-1) if is_gray else colors
 
 
 def _to_8_bits(colors: np.ndarray) -> np.ndarray:
+    """A new array."""
     if colors.dtype == np.uint8:
-        return colors
+        return np.array(colors, order="C")
     if colors.dtype == np.uint16 and colors.shape[-1] == 3:
-        return (colors >> 8).astype(np.uint8)
+        result = np.empty(colors.shape, np.uint8)
+        return np.right_shift(colors, 8, out=result, casting="unsafe")
     low, high = colors.min(), colors.max()
-    if not 0 <= low <= high <= _MAX_16_BIT:  # also False for NaN
+    if not 0 <= low <= high <= MAX_16_BITS:  # also False for NaN
         raise ValueError(f"its values span {low} to {high}, beyond 16 bits")
-    peak = _MAX_16_BIT
+    peak = MAX_16_BITS
     if colors.dtype != np.uint16:
         # In any larger range than the smallest that fits, the image would be black.
-        peak = next(peak for peak in (1, 255, _MAX_16_BIT) if high <= peak)
+        peak = next(peak for peak in (1, 255, MAX_16_BITS) if high <= peak)
     return np.rint(colors * (255 / peak)).astype(np.uint8)
 
 
@@ -157,9 +140,9 @@ def _named(
 def _settings(data: bytes, max_pixels: int) -> Iterator[None]:
     """Lets Pillow read so many pixels, without a word on stderr."""
     before = Image.MAX_IMAGE_PIXELS, TiffImagePlugin.READ_LIBTIFF
-    Image.MAX_IMAGE_PIXELS = max_pixels // 2  # Pillow refuses more than twice as many
+    Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow only refuses more than twice as many
     TiffImagePlugin.READ_LIBTIFF = True  # finds more damage than Pillow's own code
-    is_chatty = data.startswith(_TIFF) or png16.is_png16(data)
+    is_chatty = is_tiff(data) or is_png16(data)
     try:
         with warnings.catch_warnings():
             # About damaged metadata and large sizes: the pixels are still good.
@@ -181,85 +164,3 @@ def _quiet_stderr() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(null)
-
-
-def _check_range(picture: Picture) -> Picture:
-    if picture.samples.dtype == np.float32:
-        raise ValueError("float values have no fixed range; save it with 8 or 16 bits")
-    return picture
-
-
-def _decode(data: bytes, max_pixels: int) -> Picture:
-    """Any file; float gray keeps its values."""
-    if not data:
-        raise ValueError("it is empty (0 bytes)")
-    if data.startswith(_TIFF) and (picture := tiff16.read(data, max_pixels=max_pixels)):
-        return picture
-    with Image.open(io.BytesIO(data)) as image:
-        return _decode_image(image, data)
-
-
-def _decode_image(image: Image.Image, data: bytes | None) -> Picture:
-    """An image that Pillow has opened but not loaded; `data` is its file, if any."""
-    notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        notes.append(f"holds {frames} pictures, of which the first is taken")
-    deep = data if data and png16.is_png16(data) else None
-    layout = str(getattr(image, "tile", ""))  # emptied by load()
-    if re.search(r"\b(RGB\w*|CMYK);16", layout) and not deep:
-        notes.append("its 16 bits are read as 8")
-    image.load()  # also the metadata behind the pixels
-    orientation, exif = 1, None
-    try:
-        tags = image.getexif()  # a TIFF's no longer has an orientation: load() turns it
-        orientation = tags.get(ExifTags.Base.Orientation, 1)
-        exif = kept_exif(tags)
-    except Exception:  # almost every kind; the pixels are fine
-        notes.append("its EXIF data are damaged and left out")
-    profile = image.info.get("icc_profile")
-    if image.mode in ("CMYK", "LAB"):
-        notes.append(f"{image.mode} colors are converted to sRGB")
-        image, profile = _to_srgb(image), None
-    if image.mode == "1":
-        notes.append("black and white become shades of gray")
-    samples = png16.decode(deep) if deep else _samples_of(image)
-    dpi = valid_dpi(*image.info.get("dpi", (0, 0)))
-    return Picture(upright(samples, orientation), profile, exif, dpi, tuple(notes))
-
-
-def _samples_of(image: Image.Image) -> np.ndarray:
-    """The samples, [H, W, C]: uint8 colors, uint16 or float32 gray."""
-    if image.mode == "F":
-        return np.asarray(image)[..., None]
-    if image.mode.startswith("I"):  # "I", "I;16" and its variants
-        return _gray_of_16_bits(np.asarray(image), image.info.get("transparency"))
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    if not image.has_transparency_data:
-        samples = np.asarray(image.convert(mode))
-        return samples.reshape(*samples.shape[:2], -1)
-    samples = np.asarray(image.convert("RGBA"))
-    return samples[..., 2:] if mode == "L" else samples
-
-
-def _gray_of_16_bits(values: np.ndarray, key: object) -> np.ndarray:
-    low, high = values.min(), values.max()
-    if low < 0 or high > _MAX_16_BIT:
-        raise ValueError(
-            f"its values span {low} to {high}, beyond 16 bits; save it with 8 or 16"
-        )
-    samples = values.astype(np.uint16)[..., None]
-    if not isinstance(key, int):
-        return samples
-    return np.dstack([samples, (samples != key) * np.uint16(_MAX_16_BIT)])
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    if profile := image.info.get("icc_profile"):
-        srgb = ImageCms.createProfile("sRGB")
-        with contextlib.suppress(ImageCms.PyCMSError):  # broken, or of another space
-            converted = ImageCms.profileToProfile(
-                image, io.BytesIO(profile), srgb, outputMode="RGB"
-            )
-            assert converted is not None  # it is in place only on request
-            return converted
-    return image.convert("RGB")

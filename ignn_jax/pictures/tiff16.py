@@ -40,6 +40,11 @@ class _Layout(NamedTuple):
     has_planes: bool
 
 
+def is_tiff(data: bytes) -> bool:
+    """Whether the file says that it is a TIFF."""
+    return data.startswith((b"II", b"MM"))
+
+
 def read(data: bytes, *, max_pixels: int) -> Picture | None:
     """Reads a TIFF of 16-bit gray or RGB, with or without alpha.
 

@@ -1,4 +1,4 @@
-"""`ignn_jax.upscale`: Pillow images and arrays through real weights."""
+"""`ignn_jax.upscale` of Pillow images and arrays, with real weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Loading a network in all its forms."""
+"""`load_network` with its options."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def test_device_dtype_and_ensemble(tmp_path):
     np.testing.assert_array_equal(there, plain)
     half = load_network(weights, dtype="bfloat16").run(image)
     assert 0 < np.abs(half - plain).max() < 3
-    # Over all orientations: a turned picture becomes the turned result.
+    # The average over all orientations turns with the picture.
     ensemble = load_network(weights, ensemble=True).run
     turned = ensemble(np.rot90(image))
     np.testing.assert_allclose(turned, np.rot90(ensemble(image)), atol=1e-3)

@@ -1,4 +1,4 @@
-"""Files and batches of them, through a stand-in for the network."""
+"""Single files and batches, upscaled by a stand-in for the network."""
 
 import os
 import pathlib
@@ -67,7 +67,7 @@ def test_a_file_keeps_what_belongs_to_it(tmp_path):
         assert round(image.info["dpi"][0]) == 300
     run(BICUBIC, source, tmp_path / "c.png", strip=True)
     with Image.open(tmp_path / "c.png") as image:
-        assert image.size == (48, 64)  # turned all the same
+        assert image.size == (48, 64)  # upright nevertheless
         assert (image.info, dict(image.getexif())) == ({}, {})
 
 
@@ -136,7 +136,7 @@ def test_a_failed_network_leaves_nothing(tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_comparison_of_any_picture(tmp_path, channels, dtype):
-    """Its first row is the original by bicubic, its second the result, on white."""
+    """The first row is the original by bicubic, the second the result, on white."""
     limit, profile = np.iinfo(dtype).max, SRGB if channels > 2 else None
     samples = np.dstack([smooth(), 250 - smooth()[..., :1]]) / 255
     channels = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
@@ -219,7 +219,7 @@ def test_a_failed_file_fails_only_itself(tmp_path):
         str(folder / "c.png"),
         str(output / "d.png"),
         str(folder / "e.png"),
-        str(folder / "f.png"),  # f.gif, first in order, has the name already
+        str(folder / "f.png"),  # f.gif comes first and takes the name
     ]
     assert "RESOURCE_EXHAUSTED: Out of memory; try a smaller tile" in errors[1]
     assert "f.gif" in errors[-1]

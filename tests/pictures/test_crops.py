@@ -1,4 +1,4 @@
-"""Crops side by side: of the right places, and showing what is there."""
+"""Crops come from the right places and show the right pixels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The sizes that users ask for."""
+"""End sizes from the options that users give."""
 
 import pytest
 

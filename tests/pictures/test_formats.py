@@ -1,4 +1,4 @@
-"""What can be known of a file before it is written."""
+"""Outputs that are refused before any work is done."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_existing_target(tmp_path):
 
 
 def test_a_size_beyond_the_format_is_named():
-    """The limits are the formats' own: one pixel less is written."""
+    """At the limit of the format, the picture is written."""
     check_size(Path("a.webp"), (1, 16383, 3), np.dtype(np.uint8))
     with pytest.raises(InputError, match=r"a\.webp: WEBP holds at most 16383"):
         check_size(Path("a.webp"), (1, 16384, 3), np.dtype(np.uint8))

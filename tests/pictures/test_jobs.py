@@ -1,4 +1,4 @@
-"""Which picture goes where."""
+"""Where each picture is written."""
 
 import numpy as np
 import pytest

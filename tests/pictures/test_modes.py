@@ -148,8 +148,8 @@ def test_cmyk_tiff(tmp_path, order):
     np.testing.assert_array_equal(decode_rgb(file, name="a.tif"), read)
 
 
-def test_what_pypng_and_tifffile_read_of_the_table_is_the_same():
-    """The table is right: 16-bit samples of both kinds, by independent readers."""
+def test_pypng_and_tifffile_read_the_same():
+    """Independent readers find the samples of the table in its files."""
     for name, (file, samples) in PNGS.items():
         if "16 bits" in name and "key" not in name:
             rows = png.Reader(bytes=file).read()[2]

@@ -16,7 +16,7 @@ from tests.pictures.samples import SRGB, check_exif, make_exif, noise
 
 
 def encode(samples, **options):
-    """By pypng."""
+    """Encodes samples with pypng."""
     height, width, channels = samples.shape
     options |= {"greyscale": channels < 3, "alpha": channels in (2, 4), "bitdepth": 16}
     file = io.BytesIO()
@@ -25,7 +25,7 @@ def encode(samples, **options):
 
 
 def decode(data):
-    """By pypng."""
+    """Decodes samples with pypng."""
     width, height, rows, info = png.Reader(bytes=data).read()
     assert info["bitdepth"] == 16
     return np.array([list(row) for row in rows]).reshape(height, width, -1)
@@ -65,7 +65,7 @@ def test_a_view_that_is_not_contiguous_is_written():
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_damage_anywhere_is_refused_or_harmless(tmp_path, channels):
-    """Each byte changed in turn: checksums tell, and no other pixels are read."""
+    """Changes each byte in turn: the file is refused, or its pixels are right."""
     samples, path = noise(4, 3, channels, dtype=np.uint16), tmp_path / "a.png"
     write_picture(Picture(samples, dpi=(300, 300)), path)
     data, refused = path.read_bytes(), 0

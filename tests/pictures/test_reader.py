@@ -1,4 +1,4 @@
-"""Files of every kind, read for upscaling; what cannot be read is named."""
+"""Files of every kind, read for upscaling; unreadable files are named."""
 
 import os
 import struct
@@ -21,7 +21,7 @@ SUFFIXES = sorted(FORMATS)
 
 
 def make_cmyk_profile():
-    """An ICC profile of a press whose every ink is gray: L = 100% - 31% (C + M + Y)."""
+    """An ICC profile of a press with gray inks only: L = 100% - 31% (C + M + Y)."""
     inks = np.indices((2, 2, 2, 2))
     lightness = np.where(inks[3], 0, 255 - 80 * inks[:3].sum(axis=0))
     lab = np.stack([lightness, lightness * 0 + 128, lightness * 0 + 128], axis=-1)
@@ -127,7 +127,7 @@ def test_values_without_a_range_are_refused(tmp_path, values):
 
 @pytest.mark.parametrize("profile", [None, b"no profile", SRGB])
 def test_cmyk(tmp_path, profile):
-    """Adobe's CMYK JPEG; a profile that does not fit is no obstacle, nor is it kept."""
+    """CMYK JPEG as Adobe writes it; a profile that does not fit is ignored."""
     path = tmp_path / "a.jpg"
     colors = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     colors.save(path, quality=95, **({"icc_profile": profile} if profile else {}))
@@ -221,11 +221,13 @@ def test_too_many_pixels_are_named(tmp_path):
     with pytest.raises(InputError, match=r"has more than 4095 .*allow more pixels"):
         read_picture(path, max_pixels=4095)
     limit = Image.MAX_IMAGE_PIXELS
+    odd = save(tmp_path / "b.png", noise(9, 7))
+    assert read_picture(odd, max_pixels=63).samples.shape == (9, 7, 1)
     assert read_picture(path, max_pixels=4096).samples.shape == (64, 64, 1)
-    assert limit == Image.MAX_IMAGE_PIXELS  # others' use of Pillow is as it was
+    assert limit == Image.MAX_IMAGE_PIXELS  # as before
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_a_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(InputError, match="is not a file"):
         read_picture(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Files of every kind, read as 8-bit RGB, against pixels known beforehand."""
+"""Files of every kind, read as 8-bit RGB, against known pixels."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ from PIL import Image
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.reader import read_rgb
 
-# No two pixels alike, no symmetry, 2 x 3.
+# 2 x 3 pixels, all different.
 RGB = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
 GRAY = RGB[..., 0]
 ALPHA = 255 - GRAY  # one pixel is opaque, none is fully transparent

@@ -17,7 +17,7 @@ def deep(channels):
 
 
 def write(path, samples, **options):
-    """By tifffile."""
+    """Writes samples with tifffile."""
     channels = samples.shape[-1]
     options = {
         "photometric": "rgb" if channels > 2 else "minisblack",

@@ -1,4 +1,4 @@
-"""Pictures through stand-ins for the network, whose results are known."""
+"""Pictures upscaled by stand-ins for the network with known results."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def composite(samples, background):
 
 
 def red_disk(side=48):
-    """On transparent black, its border antialiased."""
+    """A disk with an antialiased border, on transparent black."""
     y, x = np.mgrid[:side, :side] - side / 2
     alpha = np.clip(side / 3 + 0.5 - np.hypot(x, y), 0, 1) * 255
     colors = np.where(alpha[..., None] > 0, [255, 0, 0], 0)
@@ -64,7 +64,7 @@ def red_disk(side=48):
 @pytest.mark.parametrize("factor", [2, 2.5, 1.6, 0.6])
 @pytest.mark.parametrize("background", [0, 255])
 def test_no_fringe(factor, background):
-    """On any background it is what the flat picture would have become."""
+    """On any background it looks like the flat picture upscaled."""
     disk = red_disk()
     result = upscale(BICUBIC, disk, end_size=EndSize(factor))
     flat = composite(disk, background).astype(np.float32)
@@ -72,7 +72,7 @@ def test_no_fringe(factor, background):
         flat = imresize(flat, scale=2)
     expected = imresize(flat, size=result.shape[:2]).clip(0, 255)
     assert 0 < result[..., 3].mean() < 255
-    # Bicubic overshoots beside the border, where no alpha is beyond that around it.
+    # Near the border bicubic overshoots, and alpha does not.
     error = np.abs(composite(result, background) - expected)
     assert error.mean() < 0.6
     assert error.max() < 12
@@ -83,7 +83,7 @@ def test_no_fringe(factor, background):
 def test_alpha_is_as_crisp_as_the_colors_and_never_beyond_its_surroundings():
     alpha = np.zeros((20, 20, 1), np.uint8)
     alpha[5:15, 5:15] = 255
-    sharp = network(lambda image: 3 * twice(image) - 200)  # too much of it
+    sharp = network(lambda image: 3 * twice(image) - 200)  # overshoots
     result = upscale(sharp, np.concatenate([np.full_like(alpha, 90)] * 3 + [alpha], -1))
     np.testing.assert_array_equal(result[..., 3:], twice(alpha))
 
@@ -114,7 +114,7 @@ def test_the_rest_is_exact_bicubic(channels):
     samples = noise(20, 30, channels)
     result = upscale(NEAREST, samples, end_size=EndSize(width=75))
     expected = imresize(twice(samples).astype(np.float64), size=(50, 75))
-    # Half a level by rounding, and what float32 leaves of a gray's luma.
+    # Half a level by rounding, and a little for the luma in float32.
     np.testing.assert_allclose(result, expected.clip(0, 255), atol=0.501)
 
 

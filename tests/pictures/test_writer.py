@@ -125,7 +125,7 @@ def test_metadata(tmp_path, suffix):
 
 
 def test_tiff_metadata_leave_its_layout_behind(tmp_path):
-    """EXIF and TIFF share tags: strips, tiles and palettes must not reach a JPEG."""
+    """EXIF shares tags with TIFF; strips, tiles and palettes must not reach a JPEG."""
     image = Image.fromarray(noise(40, 30) % 4)
     image.putpalette(noise(4, 3).tobytes())
     source = tmp_path / "a.tif"
@@ -188,7 +188,7 @@ def test_the_largest_sides_are_written(tmp_path, suffix, side):
 
 @contextlib.contextmanager
 def file_size_limit(size):
-    """Every longer file fails while it is written, as on a full disk."""
+    """Makes writing of any longer file fail, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -226,7 +226,7 @@ def test_metadata_that_cannot_be_stored_are_named(tmp_path):
 
 def test_a_failed_rename_leaves_nothing(tmp_path, monkeypatch):
     def replace(source, target):
-        assert Path(source).parent == Path(target).parent  # one file system: atomic
+        assert Path(source).parent == Path(target).parent  # so the rename is atomic
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", replace)
