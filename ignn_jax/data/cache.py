@@ -104,8 +104,7 @@ class _Cache:
             lr = image.lr.key() if image.lr else f"{hr} x{self._scale}"
         except OSError as error:
             raise _Unusable(f"cannot be read ({error.strerror})") from error
-        hr_digest, lr_digest = (hashlib.sha256(key.encode()) for key in (hr, lr))
-        return _Located(image, hr_digest.digest(), lr_digest.digest())
+        return _Located(image, _digest(hr), _digest(lr))
 
     def has(self, located: _Located) -> bool:
         return located.hr in self._store and located.lr in self._store
@@ -163,6 +162,11 @@ class _Cache:
             except ValueError as error:
                 raise _Unusable(f"its LR image {error}") from error
         return Pair(image.name, lr, hr, origin, image.weight)
+
+
+def _digest(key: str) -> bytes:
+    # Paths need not be valid UTF-8.
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def _announce(folder: pathlib.Path, count: int, size: int) -> None:

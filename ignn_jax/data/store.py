@@ -145,6 +145,8 @@ class _Writer:
             with open(self._pixels, "ab") as file:
                 os.fsync(file.fileno())
             with open(self._pixels.with_suffix(".index"), "ab") as file:
+                # A full disk may have cut the last record short.
+                file.truncate(file.tell() // _RECORD.size * _RECORD.size)
                 file.write(b"".join(self._records))
         self._records = []
 

@@ -156,6 +156,13 @@ def test_files_of_every_kind_are_read_or_named(tmp_path):
     assert "smaller than 2 x 2" in reasons["line.png"]
 
 
+def test_a_path_need_not_be_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.bmp")
+    path.write_bytes(_png(_picture()).data)
+    (pair,) = _load(tmp_path, SourceImage("a", ImageFile(path)))
+    np.testing.assert_array_equal(pair.hr, _picture())
+
+
 def test_an_image_is_decoded_once(tmp_path, monkeypatch):
     first = _load(tmp_path, _source(_picture(), name="a"))
     files = _files(tmp_path)
