@@ -188,7 +188,7 @@ def _distribution(requirement):
     return re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
 
 
-PUBLIC = getattr(ignn_jax, "__all__", [])
+PUBLIC = ignn_jax.__all__
 
 
 def public_functions():
@@ -207,7 +207,9 @@ def test_options_are_keyword_only():
     wrong = []
     for name, function in public_functions().items():
         parameters = inspect.signature(function).parameters.values()
-        positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        positional = [
+            p for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)
+        ]
         with_default = {p.name for p in positional if p.default is not p.empty}
         if with_default != POSITIONAL_DEFAULTS.get(name, set()):
             wrong.append(f"{name}: {with_default} can be given by position")

@@ -15,26 +15,51 @@ from ignn_jax.pictures.upscale import Network, upscale_picture
 from ignn_jax.weights.find import default_weights, find_weights
 
 
-def upscale_image(
+def upscale(
     image: Image.Image | np.ndarray,
     *,
     weights: str | os.PathLike | None = None,
     scale: int | None = None,
-    end_size: EndSize = EndSize(),  # noqa: B008, immutable
+    outscale: float | None = None,
+    size: tuple[int, int] | None = None,
+    width: int | None = None,
     tile: int | str | None = "auto",
     ensemble: bool = False,
     device: str | None = None,
     dtype: str | None = None,
 ) -> Image.Image | np.ndarray:
-    """Upscales an image, as `ignn_jax.upscale` documents.
+    """Upscales an image and returns the same kind of image.
 
     The last two networks are kept for the next call.
 
+    Args:
+      image: a Pillow image of any mode (CMYK and palettes come back as RGB or RGBA); or
+        a NumPy array, [H, W] or [H, W, C], with 1 channel (gray), 2 (gray and alpha), 3
+        (RGB) or 4 (RGBA); uint8, uint16, or floats in [0, 255].
+      weights: a weights file, the workdir of a training run, or the name of weights
+        that come with the package. By default, the package's own for the scale.
+      scale: of the network; x2 by default. Weights of another scale are refused.
+      outscale: how much wider and higher the result is; the network's scale by default.
+        Bicubic interpolation does what remains after the network. Give only one of
+        `outscale`, `size` and `width`.
+      size: (width, height) of a box for the result to fit into, in proportion.
+      width: of the result, in pixels.
+      tile: side of the tiles that the image goes through in, in pixels; "auto"; `None`
+        for the whole image at once.
+      ensemble: average over the 8 flips and rotations (IGNN+), 8 times slower.
+      device: "cpu", "gpu" or "tpu"; JAX's choice by default.
+      dtype: of the convolutions, "float32" or "bfloat16"; the weights' own by default.
+
+    Returns:
+      The larger image: a Pillow image, upright, with color profile, EXIF and resolution
+      in its `info`; or an array of the same channels and dtype, clipped to its range.
+
     Raises:
-      InputError: as `default_weights`, `load_network` and `upscale_picture`; or `image`
-        is not an image.
+      InputError: `image` is none of these, the weights cannot be read or are of another
+        scale, or the options contradict each other.
     """
     picture = _picture_of(image)
+    end_size = EndSize.given(outscale, size, width)
     weights = default_weights(scale) if weights is None else weights
     changed = find_weights(weights).stat().st_mtime_ns
     options = (scale, tile, ensemble, device, dtype)
