@@ -13,10 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.files import check_output
-    from ignn_jax.training.plot import plot
+    from ignn_jax.training.curves import plot
 
-    check_output(args.output, field="output")
     plot(args.runs, args.output)
     print(args.output)
     return 0

@@ -1,4 +1,4 @@
-"""Curves of training runs: `ignn-jax plot RUN... -o curves.png`."""
+"""The curves of training runs, side by side in one picture."""
 
 import collections
 import io
@@ -11,29 +11,32 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from ignn_jax.errors import InputError
-from ignn_jax.files import write_bytes
+from ignn_jax.files import check_output, write_bytes
 from ignn_jax.training.log import FILENAME, read_rows
 
 
 def plot(runs: Sequence[pathlib.Path], output: pathlib.Path) -> None:
-    """Draws the curves of workdirs into a PNG.
+    """Draws the curves of runs into a PNG.
+
+    Args:
+      runs: the workdirs of training runs.
+      output: the file; it is replaced if it exists.
 
     Raises:
-      InputError: a folder is no workdir, nothing is logged in it yet, or the output is
-        no PNG or cannot be written.
+      InputError: a folder is not a workdir, nothing is logged in it yet, or the output
+        is not a PNG or cannot be written.
     """
-    if output.suffix.lower() != ".png":
-        raise InputError(f"-o {output}: give a name that ends in .png")
+    check_output(output, field="output", suffix=".png")
     picture = io.BytesIO()
     draw({name: _read(run) for name, run in _name(runs).items()}).savefig(picture)
     write_bytes(output, picture.getvalue())
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
-    """Loss (smoothed, over the raw one), PSNR and learning rate over the steps.
+    """Draws loss (raw and smoothed), PSNR and learning rate over the steps.
 
     Args:
-      runs: rows of `metrics.jsonl` by the run's name.
+      runs: rows of `metrics.jsonl` by the name of the run.
     """
     figure = Figure(figsize=(9, 10), dpi=120, layout="constrained")
     panels = figure.subplots(3, sharex=True, height_ratios=(3, 3, 1))
@@ -51,7 +54,7 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
         panel.set_ylabel(label)
         panel.grid(alpha=0.3)
     rate.set_xlabel("step")
-    # Names are no mathematics.
+    # A dollar sign in a name does not begin a formula.
     names = [name.replace("$", r"\$") for name in runs]
     loss.set_yscale("log")  # it falls from tens to a few
     loss.yaxis.set_major_formatter(LogFormatter())  # 10, not a power of it
@@ -62,7 +65,7 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """The mean over a thirtieth of the curve around each of its values."""
+    """The mean around each value, over a thirtieth of the curve."""
     window = np.ones(2 * (len(values) // 60) + 1)
     if len(window) == 1:
         return values
@@ -70,13 +73,13 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.convolve(values, window, "same") / counts
 
 
-def _column(rows, key):
-    """Steps and values of the rows that have one."""
+def _column(rows: Sequence[dict[str, Any]], key: str) -> np.ndarray:
+    """Steps and values of the rows that have this value."""
     pairs = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
     return np.array(pairs, float).reshape(-1, 2).T
 
 
-def _read(run):
+def _read(run: pathlib.Path) -> list[dict[str, Any]]:
     path = run / FILENAME
     if not path.is_file():
         raise InputError(
@@ -88,8 +91,8 @@ def _read(run):
     return rows
 
 
-def _name(runs):
-    """Folders by name, by path where they share it."""
+def _name(runs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """The folders by name, or by path where several have the same name."""
     paths = {run.resolve(): run for run in runs}
     count = collections.Counter(path.name for path in paths)
     return {

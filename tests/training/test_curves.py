@@ -8,8 +8,8 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.evaluation.scores import Score
+from ignn_jax.training.curves import draw, smooth
 from ignn_jax.training.log import Log, read_rows
-from ignn_jax.training.plot import draw, smooth
 
 
 def make_run(folder, *, start=0, losses=(4.0, math.nan, 3.0)):
@@ -57,12 +57,12 @@ def test_smooth_is_a_mean_around_each_value():
 
 
 def test_runs_of_one_name_are_told_apart(tmp_path, monkeypatch):
-    from ignn_jax.training import plot
+    from ignn_jax.training import curves
 
     paths = [make_run(tmp_path / name / "x2") for name in ("a", "b")]
     drawn = []
-    monkeypatch.setattr(plot, "draw", lambda runs: drawn.extend(runs) or draw(runs))
-    plot.plot([*paths, paths[0], make_run(tmp_path / "x3")], tmp_path / "out.png")
+    monkeypatch.setattr(curves, "draw", lambda runs: drawn.extend(runs) or draw(runs))
+    curves.plot([*paths, paths[0], make_run(tmp_path / "x3")], tmp_path / "out.png")
     assert drawn == [str(paths[0]), str(paths[1]), "x3"]
 
 
