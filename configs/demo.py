@@ -1,6 +1,9 @@
-"""The demonstration: a small x2 network, trained in minutes on two CPU cores.
+"""The demonstration: a small x2 network, trained on four photographs.
 
-python -m ignn_jax.main --config=configs/demo.py --workdir=runs/demo
+  python -m ignn_jax.main --config=configs/demo.py --workdir=runs/demo
+
+Hardware and hours: two CPU cores, 2 to 3 minutes.
+PSNR: 30.85 dB on the photograph held out; bicubic has 30.59 dB.
 """
 
 from ml_collections import ConfigDict

@@ -1,1 +1,1 @@
-"""Training: the step, what it runs on, and what is kept of a run."""
+"""Training: the step, the loop, and what is kept of a run."""

@@ -1,24 +1,25 @@
-"""SIGTERM and SIGINT: an order to save and to stop, not to die."""
+"""SIGTERM and SIGINT stop a run after its step, so that it can save."""
 
 import os
 import signal
 import sys
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
 
 
 class Interruption:
-    """Listens, as a context, for SIGTERM (a scheduler's) and SIGINT (Ctrl-C).
+    """A context that listens for SIGTERM (from a scheduler) and SIGINT (Ctrl-C).
 
-    The first only leaves word of itself; a second one does what it does by default.
-    Where the run has several processes, an order to one reaches all, and they stop
-    after the same step (JAX's preemption service, which listens to SIGTERM).
+    The first signal is only noted; a second one has its default effect. If the run has
+    several processes, a signal to one of them stops all after the same step: JAX's
+    preemption service, which listens for SIGTERM, tells the others.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._asked = False
-        self._before = {}
+        self._before: dict[int, Any] = {}  # the handlers to restore
 
     def __enter__(self):
         several = jax.process_count() > 1
@@ -30,7 +31,7 @@ class Interruption:
         self._restore()
 
     def asked(self, step: int) -> bool:
-        """Whether to stop after this step; to be called after each by each process."""
+        """Whether to stop now; each process has to call this after each step."""
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         return self._asked

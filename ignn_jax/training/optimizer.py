@@ -12,33 +12,37 @@ SCHEDULES = ("step", "cosine")
 def learning_rate_schedule(
     *,
     learning_rate: float,
-    schedule: str = "step",
-    decay_every: int,
-    decay_factor: float,
-    warmup: int = 0,
     steps: int,
+    schedule: str = "step",
+    decay_every: int = 200_000,
+    decay_factor: float = 0.5,
+    warmup: int = 0,
 ) -> optax.Schedule:
-    """The learning rate of each step, counted from 0.
+    """The learning rate of each step, counted from 0. The defaults are the paper's.
 
     Args:
       learning_rate: before any decay.
-      schedule: "step": multiplied by `decay_factor` every `decay_every` steps, as the
-        paper; "cosine": down to 0 at `steps`.
-      decay_every, decay_factor: of "step".
-      warmup: steps over which the rate rises to its value, in equal parts; 0 for none.
       steps: of the whole training.
+      schedule: "step" multiplies the rate by `decay_factor` every `decay_every` steps,
+        as the paper does; "cosine" lowers it to 0 at `steps`.
+      decay_every: steps, for "step".
+      decay_factor: for "step".
+      warmup: number of steps over which the rate rises linearly; 0 for none.
 
     Raises:
-      InputError: an unknown schedule, or a number out of range.
+      InputError: the schedule is unknown, or a number is out of range.
     """
     if schedule not in SCHEDULES:
         raise InputError(
-            f"optimizer.schedule={schedule}: give one of {', '.join(SCHEDULES)}"
+            f"{schedule}: give one of {', '.join(SCHEDULES)}",
+            field="optimizer.schedule",
         )
     if decay_every < 1:
-        raise InputError(f"optimizer.decay_every={decay_every}: give at least 1")
+        raise InputError(
+            f"must be at least 1, not {decay_every}", field="optimizer.decay_every"
+        )
     if warmup < 0:
-        raise InputError(f"optimizer.warmup={warmup}: give 0 or more")
+        raise InputError(f"must be at least 0, not {warmup}", field="optimizer.warmup")
     if schedule == "cosine":
         decayed = optax.cosine_decay_schedule(learning_rate, steps)
     else:
@@ -53,18 +57,18 @@ def learning_rate_schedule(
 
 
 def create_optimizer(
-    schedule: optax.Schedule, *, clip: float = 0.0
+    learning_rate: optax.ScalarOrSchedule, *, clip: float = 0.0
 ) -> optax.GradientTransformation:
-    """Adam(0.9, 0.999, 1e-8), the gradient's norm clipped first.
+    """Adam(0.9, 0.999, 1e-8), as in the paper, with the gradient clipped before it.
 
     Args:
-      schedule: the learning rate.
-      clip: the largest norm of the whole gradient; 0 for any.
+      learning_rate: a number, or a schedule.
+      clip: the largest norm that the whole gradient may have; 0 for no limit.
 
     Raises:
-      InputError: a negative `clip`.
+      InputError: `clip` is negative.
     """
     if clip < 0:
-        raise InputError(f"optimizer.clip={clip}: give a norm, or 0 for none")
+        raise InputError(f"must be at least 0, not {clip}", field="optimizer.clip")
     clipping = optax.clip_by_global_norm(clip) if clip else optax.identity()
-    return optax.chain(clipping, optax.adam(schedule))
+    return optax.chain(clipping, optax.adam(learning_rate))

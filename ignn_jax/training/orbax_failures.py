@@ -1,4 +1,4 @@
-"""What Orbax does when it fails: its hundreds of lines kept off the user's terminal."""
+"""Failures of Orbax, without the hundreds of lines that it prints about them."""
 
 import contextlib
 import gc
@@ -9,11 +9,11 @@ import warnings
 
 
 def hush() -> None:
-    """Silences, for good, what Orbax's threads tell of a failure at any time."""
+    """Silences Orbax's threads for good: they may report a failure at any time."""
     unraisablehook = sys.unraisablehook
 
     def hook(unraisable):
-        # Reads that were under way when another one failed end like this.
+        # This is how reads end that were under way when another one failed.
         if "Event loop is closed" not in str(unraisable.exc_value):
             unraisablehook(unraisable)
 
@@ -23,7 +23,7 @@ def hush() -> None:
 
 @contextlib.contextmanager
 def quiet():
-    """Silences logs and warnings meanwhile; errors handled inside leave none behind."""
+    """A context without logs and warnings, also those of errors handled inside it."""
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -34,9 +34,9 @@ def quiet():
 
 
 def error_number(error: BaseException) -> int | None:
-    """The system's error (`errno`) that made Orbax fail, if one did."""
+    """The number (`errno`) of the system error that made Orbax fail, if one did."""
     if isinstance(error, OSError):
         return error.errno
-    # TensorStore, in C++, has it at the end of a long message.
+    # TensorStore, in C++, puts it at the end of a long message.
     code = re.search(r"os_error_code='(\d+)'|OS error (\d+)", str(error))
     return int(code[1] or code[2]) if code else None

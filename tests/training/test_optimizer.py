@@ -43,9 +43,12 @@ def test_a_cosine_ends_at_zero():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"schedule": "linear"}, "optimizer.schedule=linear: give one of step, cosine"),
-        ({"decay_every": 0}, "optimizer.decay_every=0"),
-        ({"warmup": -1}, "optimizer.warmup=-1"),
+        (
+            {"schedule": "linear"},
+            "optimizer.schedule: linear: give one of step, cosine",
+        ),
+        ({"decay_every": 0}, "optimizer.decay_every: must be at least 1, not 0"),
+        ({"warmup": -1}, "optimizer.warmup: must be at least 0, not -1"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused(options, words):
@@ -81,5 +84,7 @@ def test_it_is_adam_on_the_clipped_gradient(clip):
 
 
 def test_a_negative_norm_is_refused():
-    with pytest.raises(InputError, match=r"optimizer\.clip=-1"):
+    with pytest.raises(
+        InputError, match=r"optimizer\.clip: must be at least 0, not -1"
+    ):
         create_optimizer(lambda _: 0.1, clip=-1.0)
