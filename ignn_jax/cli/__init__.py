@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 
+from ignn_jax import __version__
 from ignn_jax.cli import (
     compile_cache,
     convert,
@@ -29,6 +30,9 @@ _COMMANDS = (upscale, evaluate, weights, convert, plot, explain, data)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "ignn-jax", description="Image super-resolution with IGNN."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:

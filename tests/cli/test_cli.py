@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ignn_jax
 from ignn_jax.cli import main
 from ignn_jax.models import EDSR
 from ignn_jax.weights.find import FILENAME
@@ -255,6 +256,13 @@ def test_a_mistake_is_one_line(capsys, args, words):
     assert words in refused(capsys, *args)
 
 
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        call("--version")
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"ignn-jax {ignn_jax.__version__}\n"
+
+
 @pytest.mark.parametrize("missing", ["a.png", "folder/"])
 def test_a_missing_picture_is_one_line(workdir, tmp_path, capsys, missing):
     path = tmp_path / missing
@@ -292,5 +300,5 @@ def test_the_module_ends_with_the_status():
 
 
 def test_the_package_imports_without_jax():
-    program = "import ignn_jax, sys; ignn_jax.upscale; sys.exit('jax' in sys.modules)"
+    program = "import ignn_jax, sys; sys.exit('jax' in sys.modules)"
     assert run("-c", program).returncode == 0
