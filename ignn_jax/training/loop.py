@@ -42,6 +42,8 @@ def fit(
 ) -> TrainState:
     """Trains what a config describes, from the beginning to the end.
 
+    Nothing is printed, except for a line when images have to be decoded first.
+
     Args:
       config: as of `configs/base.py`. What concerns a run's folder has no effect.
       tell: gets lines about the images, the network and the cost of a step; `print`

@@ -68,8 +68,9 @@ def test_the_state_upscales(trained, folder):
 
 
 def test_it_neither_prints_nor_writes_unless_it_is_told_to(
-    folder, capfd, monkeypatch, tmp_path
+    folder, trained, capfd, monkeypatch, tmp_path
 ):
+    """Once the images are decoded, as they are after `trained`."""
     monkeypatch.chdir(tmp_path)
     told = []
     first, second = (

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from ignn_jax.models import EDSR
+from ignn_jax.training import step as training_step
 from ignn_jax.training.step import TrainState, init_state, train_step
 from tests.checks import assert_same
 
@@ -141,7 +142,10 @@ def test_the_loss_and_its_gradient_are_those_of_l1():
     assert state.params["w"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_parts_give_the_gradient_of_the_whole():
+@pytest.mark.parametrize("loop", [False, True])
+def test_parts_give_the_gradient_of_the_whole(monkeypatch, loop):
+    """One after another, and in a loop, as on accelerators."""
+    monkeypatch.setattr(training_step, "is_loop", lambda accumulate: loop)
     before, step = start(tiny_edsr())
     whole, metrics = jax.jit(step)(before, batch())
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), whole.params, before.params)
