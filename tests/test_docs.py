@@ -264,7 +264,6 @@ def test_files_that_are_named_exist(page):
         assert not is_path or is_example or (REPOSITORY / code).exists(), code
 
 
-@pytest.mark.xfail(strict=False, reason="the rooms are still being moved")
 def test_the_experiment_runs_as_it_stands(monkeypatch, capsys):
     script = code_blocks(REPOSITORY / "docs/experiments.md", "python")[0]
     islice, lengths = itertools.islice, []

@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
@@ -180,7 +181,7 @@ def _announce(folder: pathlib.Path, count: int, size: int) -> None:
         )
     print(
         f"Decoding {count} images into {folder}, once: {size / 1e6:,.0f} MB",
-        flush=True,
+        file=sys.stderr,
     )
 
 

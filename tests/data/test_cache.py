@@ -262,7 +262,7 @@ def test_a_killed_build_goes_on_with_the_next_image(tmp_path):
     (index,) = _files(tmp_path, ".index").values()
     again = run("-c", LOAD, folder, tmp_path / "cache", 1)
     assert again.returncode == 0
-    assert f"Decoding {20 - index // 96} images" in again.stdout
+    assert f"Decoding {20 - index // 96} images" in again.stderr
     alone = run("-c", LOAD, folder, tmp_path / "other", 1)
     assert again.stdout.splitlines()[-1] == alone.stdout.splitlines()[-1]
 
@@ -290,7 +290,7 @@ def test_a_disk_that_fills_up_is_named_and_what_fitted_is_kept(tmp_path):
     line = full.stderr.splitlines()[-1]
     assert "InputError: data.cache: " in line
     assert line.endswith("cannot be written: File too large; choose another folder")
-    assert "Decoding 5 images" in subprocess.run(command, **options).stdout
+    assert "Decoding 5 images" in subprocess.run(command, **options).stderr
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
