@@ -22,7 +22,6 @@ from benchmarks.common import (
     time_in_turn,
 )
 from ignn_jax.models.graph import construct_graph
-from ignn_jax.ops.search import nearest_patches
 
 
 def numbers(text: str) -> list[int]:
@@ -30,23 +29,15 @@ def numbers(text: str) -> list[int]:
 
 
 def measure_side(args, side) -> dict:
-    """The network on an image of side x side, and the memory of the search alone."""
+    """The network on an image of side x side, and its graph's memory."""
     model, variables = make_network("ignn", args)
     program = Program(model.apply, variables, make_image(side, side))
     row = {"side": side, **summarize(time_in_turn({"": program}, args.repeats)[""])}
     row["us per pixel"] = 1e6 * row["s"] / side**2
     row["memory planned, GB"] = program.planned / 1e9
     row["memory, GB"] = peak_memory() / 1e9
-    config = model.graph
-    search = functools.partial(
-        nearest_patches,
-        neighbors=config.neighbors,
-        window=config.window,
-        patch_size=config.patch_size,
-        patch_stride=config.patch_stride,
-        scale=SCALE,
-    )
-    row["of the search, MB"] = Program(search, *_embedded(side)).temporary / 1e6
+    construct = functools.partial(construct_graph, scale=SCALE, config=model.graph)
+    row["of the graph, MB"] = Program(construct, *_embedded(side)).temporary / 1e6
     return row
 
 

@@ -6,10 +6,12 @@ implementation may need fewer, where something is linear or constant.
 
 import math
 
+import numpy as np
+
 from ignn_jax.models import EDSR, IGNN
 from ignn_jax.models.aggregation import ECN_FEATURES
 from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.patches import patch_axis
+from ignn_jax.ops.patches import patch_grid
 from ignn_jax.ops.search import window_sides
 
 
@@ -44,8 +46,9 @@ def _graph(model, scale, side):
         "rgb": 0,
     }
     queries = 1 / graph.patch_stride**2
-    grid = patch_axis(side // scale, graph.patch_size, graph.patch_stride).count
-    window = math.prod(window_sides(graph.window, (grid, grid)))
+    size = np.array([side // scale] * 2)
+    grid = patch_grid(size, graph.patch_size, graph.patch_stride)
+    window = math.prod(window_sides(graph.window, grid.counts).tolist())
     ecn = channels * ECN_FEATURES + 2 * ECN_FEATURES**2 + ECN_FEATURES
     den_runs = graph.neighbors if graph.den == "per_neighbor" else 1
     ecns = 2 if graph.den == "per_neighbor" else 1

@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean over the 8 flips and rotations of an image (IGNN+).
+"""The self-ensemble: the mean over the 8 flips and rotations of an image (IGNN+).
 
 Timofte, Rothe, Van Gool, "Seven Ways to Improve Example-Based Single Image Super
 Resolution", 2016.
@@ -11,30 +11,31 @@ from typing import Any
 import numpy as np
 
 
-def self_ensemble(apply: Callable[[Any], Any]) -> Callable[[Any], np.ndarray]:
+def self_ensemble(run: Callable[..., Any]) -> Callable[..., np.ndarray]:
     """Wraps a network so that it sees its input in all 8 orientations.
 
     The outputs are turned back and averaged as floats, before any rounding. Networks
-    that treat all orientations alike, as bicubic does, are left as they are, but for
+    that treat all orientations alike, as bicubic does, give the same as before, up to
     floating-point rounding.
 
     Args:
-      apply: float32 [..., h, w, 3] -> [..., S * h, S * w, 3], a batch or one image;
+      run: float32 [..., h, w, 3] to [..., S * h, S * w, 3], a batch or one image;
         called with [..., w, h, 3] too.
 
     Returns:
-      A function of the same shapes.
+      A function of the same shapes; it passes keyword arguments on to `run`.
     """
 
-    def averaged(lr: Any) -> np.ndarray:
+    def averaged(lr: Any, **options: Any) -> np.ndarray:
         lr = np.asarray(lr)
         total = np.float32(0)
         for rows, columns, transpose in itertools.product((1, -1), (1, -1), (0, 1)):
             turned = lr[..., ::rows, ::columns, :]
             if transpose:
-                sr = np.asarray(apply(turned.swapaxes(-3, -2))).swapaxes(-3, -2)
-            else:
-                sr = np.asarray(apply(turned))
+                turned = turned.swapaxes(-3, -2)
+            sr = np.asarray(run(turned, **options))
+            if transpose:
+                sr = sr.swapaxes(-3, -2)
             total = total + sr[..., ::rows, ::columns, :]
         return total / np.float32(8)
 

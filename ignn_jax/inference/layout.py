@@ -1,7 +1,7 @@
-"""How an image is cut into tiles, and what each of them depends on.
+"""How an image is cut into tiles, and which parts of the image each tile depends on.
 
-All is in pixels of the image or in patches of the graph's two grids (Section 3.1 of the
-paper); a tile at the border reaches beyond the image.
+Positions are [row, column], in pixels of the LR image. A tile at the border extends
+beyond the image.
 """
 
 import math
@@ -10,141 +10,116 @@ from typing import NamedTuple
 import flax.linen as nn
 import numpy as np
 
-from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.patches import patch_axis
-from ignn_jax.ops.search import Grids, window_sides, window_starts, windows_union
+from ignn_jax.models import GraphConfig
+from ignn_jax.ops.patches import patch_grid
+from ignn_jax.ops.regions import Region
+from ignn_jax.ops.search import window_sides, window_starts, windows_union
 
-# Pixels computed around a tile, and once more around what is encoded. Deep networks see
-# farther, but what they see there hardly makes a difference.
+# Pixels computed around a tile, and again around what is encoded. Deep networks see
+# farther, but what they see there makes hardly any difference.
 HALO = 16
-# Pixels of the downsampled image that are not the whole image's, near the edges of a
-# part: two through bicubic, two through VGG19.
+# Pixels of the downsampled image, near the edges of a part, that differ from the whole
+# image's: two through bicubic, two through VGG19.
 SPOILT = 4
-
-
-class Span(NamedTuple):
-    """One tile along one axis.
-
-    start: its first pixel.
-    queries: the first pixel of what is computed for it.
-    first_query: the number of the patch that begins there.
-    candidates: the first pixel in which neighbors are searched.
-    first_candidate: the number of the candidate that begins there.
-    """
-
-    start: int
-    queries: int
-    first_query: int = 0
-    candidates: int = 0
-    first_candidate: int = 0
 
 
 class Layout(NamedTuple):
     """All tiles of an image.
 
-    side: of a tile.
-    halo: pixels around a tile that are computed too.
-    query_side: of what is computed for a tile; no less than side + 2 * halo.
-    candidate_sides: of that in which neighbors are searched; None: nowhere.
-    rows, columns: the tiles.
-    queries, candidates, window: see `ops.knn.Grids`; None without a search.
+    Attributes:
+      size: of the image, int32 [2].
+      side: of a tile.
+      halo: pixels around a tile that are computed too.
+      query_side: of what is computed for a tile; at least side + 2 * halo.
+      candidate_sides: of the part in which its neighbors are searched; None: nowhere.
+      starts: the first row of each row of tiles, and the first column of each column.
+      search: the graph and its scale; None if neighbors are the whole image, or none.
     """
 
+    size: np.ndarray
     side: int
     halo: int
     query_side: int
     candidate_sides: tuple[int, int] | None
-    rows: list[Span]
-    columns: list[Span]
-    queries: tuple[int, int] | None = None
-    candidates: tuple[int, int] | None = None
-    window: tuple[int, int] | None = None
+    starts: tuple[range, range]
+    search: tuple[GraphConfig, int] | None = None
 
-    def grids(self, row: Span, column: Span) -> Grids | None:
-        """Where the patches of a tile lie, for the search; None without a search."""
-        if self.window is None:
-            return None
-        pairs = (
-            (row.first_query, column.first_query),
-            self.queries,
-            (row.first_candidate, column.first_candidate),
-            self.candidates,
-            self.window,
+    def queries(self, start: tuple[int, int]) -> Region:
+        """What is computed for the tile that starts here."""
+        return Region(np.array(start, np.int32) - np.int32(self.halo), self.size)
+
+    def candidates(self, start: tuple[int, int]) -> Region:
+        """Where the neighbors of the tile that starts here are searched."""
+        if self.search is None:
+            return Region(np.zeros(2, np.int32), self.size)
+        config, scale = self.search
+        patch, stride = config.patch_size, config.patch_stride
+        grid = patch_grid(self.size, patch, stride)
+        candidates = patch_grid(self.size // scale, patch, stride)
+        first = window_starts(
+            (np.array(start) - self.halo + grid.before) // stride,
+            candidates.counts,
+            window_sides(config.window, candidates.counts),
+            scale=scale,
+            center=config.window_center,
         )
-        return Grids(*(np.array(pair, np.int32) for pair in pairs))
+        first = (first - _margin(config)) * stride - candidates.before
+        return Region((scale * first).astype(np.int32), self.size)
 
 
 def make_layout(model: nn.Module, size: tuple[int, int], side: int) -> Layout | None:
     """Cuts an image for a network.
 
-    Sides depend on the image where the network looks for neighbors in all of it (window
-    0, the non-local block), else on the network alone.
+    The sides of parts depend on the image where the network looks for neighbors in all
+    of it (window 0, the non-local block), otherwise on the network alone.
 
     Args:
       model: IGNN or EDSR.
       size: height and width of the image.
-      side: of a tile, at the least: tiles begin where patches do.
+      side: of a tile, at least: tiles start where patches do.
 
     Returns:
       None if the image is too small to be cut: for a patch, or for K neighbors.
     """
-    graph = getattr(model, "graph", None)
-    if graph is not None and graph.kind != "non_local":
-        return _layout_with_search(model, graph, size, side)
-    query_side = side + 2 * HALO
-    rows, columns = (
-        [Span(start, start - HALO) for start in range(0, length, side)]
-        for length in size
-    )
-    candidate_sides = None if graph is None else size
-    return Layout(side, HALO, query_side, candidate_sides, rows, columns)
+    image = np.array(size, np.int32)
+    config = getattr(model, "graph", None)
+    if config is None or config.kind == "non_local":
+        starts = tuple(range(0, length, side) for length in size)
+        sides = None if config is None else tuple(size)
+        return Layout(image, side, HALO, side + 2 * HALO, sides, starts)
 
-
-def _layout_with_search(model, graph, size, side):
-    patch, stride = graph.patch_size, graph.patch_stride
-    scale = upsample_factors(model.scale)[0] if graph.kind == "cross_scale" else 1
-    center = dict(scale=scale, center=graph.window_center)
-
-    query_axes = [patch_axis(length, patch, stride) for length in size]
-    axes = [patch_axis(length // scale, patch, stride) for length in size]
-    candidates = tuple(axis.count for axis in axes)
-    window = window_sides(graph.window, candidates)
-    excluded = scale == 1  # a query is no neighbor of itself
-    if min(size) < scale * patch or math.prod(window) - excluded < graph.neighbors:
+    scale, patch, stride = model.graph_scale, config.patch_size, config.patch_stride
+    grid = patch_grid(image, patch, stride)
+    candidates = patch_grid(image // scale, patch, stride).counts
+    window = window_sides(config.window, candidates)
+    excluded = scale == 1  # a query is not its own neighbor
+    if min(size) < scale * patch or math.prod(window) - excluded < config.neighbors:
         return None
-
     side, halo = (math.ceil(n / stride) * stride for n in (side, HALO))
-    around = math.ceil((side + 2 * halo - patch) / stride) + 1  # queries of a tile
-    margin = math.ceil(SPOILT / stride)
-
-    def cut(length, before, axis, width):
-        spans = []
-        for start in range(0, length + before, side):
-            query = (start - halo) // stride
-            candidate = int(window_starts(query, axis.count, width, **center)) - margin
-            pixel = scale * (candidate * stride - axis.before)
-            start -= before
-            spans.append(Span(start, start - halo, query, pixel, candidate))
-        return spans
-
-    rows, columns = (
-        cut(length, query_axis.before, axis, width)
-        for length, query_axis, axis, width in zip(
-            size, query_axes, axes, window, strict=True
-        )
-    )
-    searched = (
-        windows_union(around, graph.window, **center) if graph.window else count
-        for count in candidates
-    )
+    queries = math.ceil((side + 2 * halo - patch) / stride) + 1  # of a tile, per axis
+    searched = candidates.tolist()
+    if config.window:
+        searched = [
+            windows_union(
+                queries, config.window, scale=scale, center=config.window_center
+            )
+        ] * 2
     return Layout(
+        image,
         side,
         halo,
-        (around - 1) * stride + patch,
-        tuple(scale * ((n + 2 * margin - 1) * stride + patch) for n in searched),
-        rows,
-        columns,
-        tuple(axis.count for axis in query_axes),
-        candidates,
-        window,
+        (queries - 1) * stride + patch,
+        tuple(
+            scale * ((n + 2 * _margin(config) - 1) * stride + patch) for n in searched
+        ),
+        tuple(
+            range(-before, length, side)
+            for before, length in zip(grid.before.tolist(), size, strict=True)
+        ),
+        (config, scale),
     )
+
+
+def _margin(config):
+    """Candidates that the spoilt pixels reach."""
+    return math.ceil(SPOILT / config.patch_stride)

@@ -1,11 +1,9 @@
 """A network that is ready to run, from its weights."""
 
-import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from ignn_jax.errors import InputError
 from ignn_jax.inference.ensemble import self_ensemble
@@ -48,7 +46,7 @@ def load_network(
     if dtype:
         model = model.clone(dtype=dtype)
     tiled = TiledNetwork(model, variables, tile=tile, devices=_devices(device))
-    run = _over_orientations(tiled) if ensemble else tiled
+    run = self_ensemble(tiled) if ensemble else tiled
     return Network(run, model.scale, type(model).__name__ + "+" * ensemble)
 
 
@@ -63,10 +61,3 @@ def _devices(kind: str | None) -> Sequence[jax.Device] | None:
             "on how to install it for GPUs and TPUs",
             field="device",
         ) from error
-
-
-def _over_orientations(run: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    def averaged(image, *, progress=iter):
-        return self_ensemble(functools.partial(run, progress=progress))(image)
-
-    return averaged

@@ -1,9 +1,9 @@
-"""An image through a network whole, or tile by tile with the result of the whole.
+"""Networks for images of any size: whole, or tile by tile with the same result.
 
 A tile is computed with the pixels around it that it depends on, and knows where in its
 image it lies: convolutions and patches end where the image does, and neighbors are
 searched in the image as far as the window reaches. All tiles have one shape, whatever
-the images, so that each half of the network is compiled once.
+the image, so that each half of the network is compiled once.
 
 Images are float32 [H, W, 3] RGB in [0, 255].
 """
@@ -27,13 +27,12 @@ from ignn_jax.devices import (
     planned_memory,
 )
 from ignn_jax.errors import InputError
-from ignn_jax.inference.layout import Layout, Span, make_layout
-from ignn_jax.models.ignn import IGNN, Part
-from ignn_jax.ops.place import Place
+from ignn_jax.inference.encoding import Features, batches, cut_tile, paste
+from ignn_jax.inference.layout import make_layout
 
 AUTO = "auto"
-# Sides of tiles among which "auto" chooses: few, since each has to be compiled. The
-# larger, the less is computed twice; at 256, 64 features take 2 GiB on CPU.
+# The sides that "auto" chooses from: few, since each has to be compiled. Larger ones
+# compute less twice; at 256, 64 features take 2 GiB on CPU.
 SIDES = (64, 128, 256, 512, 1024)
 LARGEST_ON_CPU = 256
 
@@ -41,13 +40,17 @@ _TILES = "tiles"  # the axis of the devices
 
 
 def check_tile(tile: int | str | None) -> None:
-    """Refuses what is no tile.
+    """Refuses what is not a tile.
 
     Raises:
       InputError: it is neither "auto", nor None or 0 (whole images), nor a number.
     """
     if not (tile in (None, AUTO) or (isinstance(tile, int) and tile >= 0)):
-        raise InputError(f"a tile of {tile} pixels: give its side, or auto, or whole")
+        raise InputError(
+            f'{tile} is not the side of a tile: give its pixels, "{AUTO}", or 0 for '
+            "whole images",
+            field="tile",
+        )
 
 
 class TiledNetwork:
@@ -66,10 +69,10 @@ class TiledNetwork:
         Args:
           model: IGNN or EDSR.
           variables: the model's.
-          tile: side in pixels of the image, without what is computed around it; None
-            or 0: whole images; "auto": as large as is of use and as the memory holds,
-            and smaller for small images.
-          devices: that share the tiles; None: all local ones.
+          tile: side in LR pixels, without what is computed around it; None or 0:
+            whole images; "auto": the smallest that holds the image, or the largest
+            that memory allows.
+          devices: they share the tiles; None: all local ones.
 
         Raises:
           InputError: as `check_tile`.
@@ -82,7 +85,7 @@ class TiledNetwork:
         self._tile = tile
         on_cpu = self._devices[0].platform == "cpu"
         self._sides = [n for n in SIDES if not on_cpu or n <= LARGEST_ON_CPU]
-        self._fitting = {}  # sides, and whether the memory holds them
+        self._fits_memory: dict[int, bool] = {}  # by side
 
     def __call__(
         self,
@@ -92,14 +95,14 @@ class TiledNetwork:
     ) -> np.ndarray:
         """Upscales an image.
 
-        It goes through whole where it is too small to be cut (a few pixels). With
-        "auto", a side of tiles for which the memory does not suffice after all is given
-        up for the next smaller, for this image and all that follow.
+        An image too small to be cut (a few pixels) goes through whole. With "auto",
+        where memory runs out after all, the next smaller side is used for this image
+        and all that follow.
 
         Args:
           image: float32 [H, W, 3].
-          progress: wraps the sequence of tiles, of which as many are one as there are
-            devices, while they are worked through, as `tqdm.tqdm` does.
+          progress: wraps the sequence of tiles while they are worked through, as
+            `tqdm.tqdm` does; as many as there are devices count as one.
 
         Returns:
           float32 [S * H, S * W, 3], not clipped.
@@ -113,28 +116,29 @@ class TiledNetwork:
             except (MemoryError, jax.errors.JaxRuntimeError) as error:
                 if last or not is_out_of_memory(error):
                     raise
-                self._fitting[side] = False
+                self._fits_memory[side] = False
 
     def _sides_for(self, image):
-        """The least side that holds the image, if any, and all below; largest first."""
+        """The smallest side that holds the image, if any, and all below, descending."""
         least = bisect.bisect_left(self._sides, max(image.shape[:2]))
         return self._sides[: least + 1][::-1]
 
     def _fits(self, side, image):
         """Whether the compiler plans to use no more memory than there is."""
         layout = make_layout(self._model, image.shape[:2], side)
-        if side not in self._fitting and layout is not None:
+        if side not in self._fits_memory and layout is not None:
             _, decode = _programs(self._model, layout.side, layout.halo, self._devices)
             channels, dtype = self._model.features, jnp.dtype(self._model.dtype)
 
-            def zeros(start, sides):
+            def zeros(_, sides):
                 return np.zeros((*sides, channels), dtype)
 
-            tile = _cut_tile(layout, layout.rows[0], layout.columns[0], image, zeros)
+            start = layout.starts[0][0], layout.starts[1][0]
+            tile = cut_tile(layout, start, image, zeros)
             plan = decode.lower(self._variables, self._stack([tile])).compile()
             available = available_memory(self._devices[0])
-            self._fitting[side] = planned_memory(plan) <= available
-        return self._fitting.get(side, True)
+            self._fits_memory[side] = planned_memory(plan) <= available
+        return self._fits_memory.get(side, True)
 
     def _upscale(self, image, side, progress):
         layout = make_layout(self._model, image.shape[:2], side) if side else None
@@ -143,26 +147,25 @@ class TiledNetwork:
             return np.asarray(_whole_program(self._model)(self._variables, whole))[0]
         encode, decode = _programs(self._model, layout.side, layout.halo, self._devices)
         scale, count = self._model.scale, len(self._devices)
-        run_encode = functools.partial(self._run, encode)
-        features = _Features(run_encode, layout, image, count)
+        features = Features(functools.partial(self._run, encode), layout, image, count)
         height, width, _ = image.shape
         result = np.empty((scale * height, scale * width, 3), np.float32)
-        tiles = list(itertools.product(layout.rows, layout.columns))
-        for batch in progress(_batches(tiles, count)):
-            features.forget_above(batch[0][0])
-            parts = [_cut_tile(layout, *tile, image, features.cut) for tile in batch]
+        for batch in progress(batches(list(itertools.product(*layout.starts)), count)):
+            parts = [cut_tile(layout, start, image, features.cut) for start in batch]
             upscaled = self._run(decode, parts)
-            for (row, column), sr in zip(batch, upscaled, strict=True):
-                _paste(result, sr, scale * row.start, scale * column.start)
+            for start, sr in zip(batch, upscaled, strict=True):
+                paste(result, sr, [scale * n for n in start])
+            # Tiles from here on depend on nothing above what the last one did.
+            features.forget_above(min(x.region.start[0] for x in parts[-1] if x))
         return result
 
     def _run(self, program, parts):
-        """One program on one part for each device, or on fewer."""
+        """Runs a program on at most one part for each device."""
         results = program(self._variables, self._stack(parts))
         return np.asarray(results)[: len(parts)]
 
     def _stack(self, parts):
-        """Trees of arrays to one, its first axis for the devices; the last repeats."""
+        """Stacks trees of arrays, one for each device; the last one is repeated."""
         parts = parts + parts[-1:] * (len(self._devices) - len(parts))
         return jax.tree.map(lambda *arrays: np.stack(arrays), *parts)
 
@@ -176,11 +179,11 @@ def _whole_program(model):
 def _programs(model, side, halo, devices):
     """The two halves of a network: F_L, and SR, of tiles of `side` x `side` pixels.
 
-    They take stacked parts, of which each device has one: a batch of one.
+    They take stacked parts: each device gets one, as a batch of one.
     """
     mesh = Mesh(devices, (_TILES,))
 
-    def spread(program):
+    def on_devices(program):
         return jax.jit(
             jax.shard_map(
                 program,
@@ -192,116 +195,21 @@ def _programs(model, side, halo, devices):
         )
 
     def encode(variables, part):
-        lr, place = part
-        x = model.apply(variables, lr, _first(place), method="encode")
+        lr, region = part
+        x = model.apply(variables, lr, _first(region), method="encode")
         return x[:, halo : halo + side, halo : halo + side]
 
     def decode(variables, tile):
-        queries, candidates, grids = tile
-        queries = queries._replace(place=_first(queries.place))
-        if isinstance(model, IGNN):
-            candidates = candidates._replace(place=_first(candidates.place))
-            sr = model.apply(
-                variables, queries, candidates, _first(grids), method="decode"
-            )
+        queries, candidates = (x and x._replace(region=_first(x.region)) for x in tile)
+        if candidates is None:
+            sr = model.apply(variables, queries.lr, queries.region)
         else:
-            sr = model.apply(variables, queries.lr, queries.place)
+            sr = model.apply(variables, queries, candidates, method="decode")
         first, last = model.scale * halo, model.scale * (halo + side)
         return sr[:, first:last, first:last]
 
-    return spread(encode), spread(decode)
+    return on_devices(encode), on_devices(decode)
 
 
 def _first(tree):
     return jax.tree.map(lambda x: x[0], tree)
-
-
-class _Features:
-    """F_L of an image, encoded when first needed, a row of tiles at a time."""
-
-    def __init__(self, encode: Callable, layout: Layout, image: np.ndarray, batch: int):
-        """`encode` takes a list of at most `batch` parts (lr, place)."""
-        self._encode, self._layout, self._image = encode, layout, image
-        self._batch = batch
-        self._rows = {}
-
-    def cut(self, start: tuple[int, int], sides: tuple[int, int]) -> np.ndarray:
-        """A part of it: [h, w, C], zeros beyond the image."""
-        side, height = self._layout.side, self._image.shape[0]
-        first = max(start[0], 0) // side
-        last = (min(start[0] + sides[0], height) - 1) // side
-        rows = {n: self._row(n) for n in range(first, last + 1)}
-        part = np.zeros((*sides, *rows[first].shape[2:]), rows[first].dtype)
-        for n, row in rows.items():
-            _paste(part, row, n * side - start[0], -start[1])
-        return part
-
-    def _row(self, n):
-        if n not in self._rows:
-            side, halo = self._layout.side, self._layout.halo
-            size = self._image.shape[:2]
-            starts = [
-                (n * side - halo, column - halo) for column in range(0, size[1], side)
-            ]
-            sides = (side + 2 * halo,) * 2
-            encoded = [
-                tile
-                for batch in _batches(starts, self._batch)
-                for tile in self._encode(
-                    [
-                        (_cut(self._image, start, sides), _place(start, size))
-                        for start in batch
-                    ]
-                )
-            ]
-            row = np.concatenate(encoded, axis=1)
-            self._rows[n] = row[: size[0] - n * side, : size[1]]
-        return self._rows[n]
-
-    def forget_above(self, span: Span) -> None:
-        """Drops what neither this row of tiles nor those below it depend on."""
-        needed = max(min(span.queries, span.candidates), 0) // self._layout.side
-        for n in [n for n in self._rows if n < needed]:
-            del self._rows[n]
-
-
-def _cut_tile(layout, row, column, image, features):
-    """The queries, candidates and grids that `IGNN.decode` takes; EDSR: the first."""
-
-    def part(start, sides):
-        place = _place(start, image.shape[:2])
-        encoded = features(start, sides) if layout.candidate_sides else None
-        return Part(_cut(image, start, sides), encoded, place)
-
-    queries = part((row.queries, column.queries), (layout.query_side,) * 2)
-    if layout.candidate_sides is None:
-        return queries, None, None
-    candidates = part((row.candidates, column.candidates), layout.candidate_sides)
-    return queries, candidates, layout.grids(row, column)
-
-
-def _place(start, size):
-    return Place(np.array(start, np.int32), np.array(size, np.int32))
-
-
-def _cut(image, start, sides):
-    """A part of an image [H, W, C], zeros beyond it."""
-    part = np.zeros((*sides, image.shape[2]), image.dtype)
-    _paste(part, image, -start[0], -start[1])
-    return part
-
-
-def _paste(target, source, row, column):
-    """Lays source upon target from this row and column on, as far as it lies within."""
-    top, left = max(row, 0), max(column, 0)
-    source = source[top - row :, left - column :]
-    target = target[top:, left:]
-    height, width = (
-        min(pair) for pair in zip(source.shape[:2], target.shape[:2], strict=True)
-    )
-    target[:height, :width] = source[:height, :width]
-
-
-def _batches(items, size):
-    """Lists of so many; the last may be shorter."""
-    return [items[n : n + size] for n in range(0, len(items), size)]

@@ -9,8 +9,7 @@ from ignn_jax.errors import InputError
 from ignn_jax.files import check_output, write_bytes
 from ignn_jax.inspection.figure import draw
 from ignn_jax.inspection.neighbors import Explanation, explain
-from ignn_jax.inspection.statistics import graph_scale
-from ignn_jax.models import IGNN
+from ignn_jax.inspection.statistics import has_graph
 from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.tables import text_table
 from ignn_jax.weights.network import load
@@ -52,7 +51,7 @@ def explain_file(
             field="at",
         )
     model, variables = load(weights)
-    if not isinstance(model, IGNN) or graph_scale(model) is None:
+    if not has_graph(model):
         raise InputError(
             f"{weights}: this network has no graph of patches to explain; give an IGNN "
             "whose graph.kind is cross_scale or same_scale",

@@ -4,19 +4,19 @@ Of a large image only what the search of that patch reaches is looked at; what i
 is what the network finds in the whole image.
 """
 
-import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from ignn_jax.inference.layout import Span, make_layout
-from ignn_jax.inspection.statistics import graph_scale, observe
+from ignn_jax.inference.layout import make_layout
+from ignn_jax.inspection.statistics import observe
 from ignn_jax.models import IGNN, GraphConfig
-from ignn_jax.models.ignn import Part, downsample, pad_to
-from ignn_jax.ops.patches import Axis, patch_axis
-from ignn_jax.ops.place import Place
-from ignn_jax.ops.search import Grids, window_sides, window_starts
+from ignn_jax.models.ignn import Encoded, downsample, pad_to
+from ignn_jax.ops.patches import grid_region, patch_grid
+from ignn_jax.ops.regions import Region
+from ignn_jax.ops.search import window_sides, window_starts
 
 
 class Box(NamedTuple):
@@ -97,29 +97,33 @@ def explain(
       image: uint8 [H, W, 3].
       at: x and y of the pixel.
     """
-    scale, config = graph_scale(model), model.graph
+    scale, config = model.graph_scale, model.graph
     image = np.asarray(pad_to(image[None], scale))[0]  # as the network does
-    size = image.shape[:2]
-    small_size = tuple(n // scale for n in size)
-    grid, small_grid = (_Grid.of(n, config) for n in (size, small_size))
+    size = np.array(image.shape[:2])
+    grid, small_grid = (_Grid.of(n, config) for n in (size, size // scale))
     cell = grid.nearest(at)
     query = grid.area(cell)
 
-    spans, inputs = _tile(model, image, cell)
+    queries, candidates = _parts(model, image, cell)
     indices, distances, weights = (
-        np.asarray(x) for x in observe(model, variables, *inputs, method="decode")
+        np.asarray(x)
+        for x in observe(model, variables, queries, candidates, method="decode")
     )
-    here = tuple(n - span.first_query for n, span in zip(cell, spans, strict=True))
-    weights = query.within(Box(0, 0, *size)).of(weights, [s.queries for s in spans])
+    first_query, first_candidate, start, there = (0, 0), (0, 0), (0, 0), None
+    if queries.region is not None and candidates.region is not None:
+        start, there = queries.region.start, candidates.region.over(scale)
+        first_query, first_candidate = (
+            grid_region(region, config.patch_size, config.patch_stride).start
+            for region in (queries.region, there)
+        )
+    here = tuple(np.subtract(cell, first_query))
+    weights = query.within(Box(0, 0, *size)).of(weights, start)
 
-    searched = inputs[1]
-    small = np.asarray(downsample(searched.lr, scale, searched.place))[0]
-    start = [span.candidates // scale for span in spans]
-    inside = Box(*start, *small.shape[:2]).within(Box(0, 0, *small_size))
-    found = np.unravel_index(indices[here], _Grid.of(small.shape[:2], config).counts)
-    rows, columns = (
-        span.first_candidate + n for span, n in zip(spans, found, strict=True)
-    )
+    small = np.asarray(downsample(candidates.lr, scale, candidates.region))[0]
+    start = (0, 0) if there is None else there.start
+    inside = Box(*start, *small.shape[:2]).within(Box(0, 0, *size // scale))
+    counts = _Grid.of(np.array(small.shape[:2]), config).counts
+    found = np.add(np.unravel_index(indices[here], counts), np.c_[first_candidate])
     return Explanation(
         lr=image,
         small=np.rint(inside.of(small, start)).astype(np.uint8),
@@ -127,7 +131,7 @@ def explain(
         scale=scale,
         query=query,
         window=_window(cell, small_grid, scale, config),
-        neighbors=[small_grid.area(c) for c in zip(rows, columns, strict=True)],
+        neighbors=[small_grid.area(place) for place in found.T],
         distances=distances[here],
         weights=weights.mean(axis=(0, 1)),
     )
@@ -136,70 +140,61 @@ def explain(
 class _Grid(NamedTuple):
     """The patches of an image; cells are (row, column)."""
 
-    axes: tuple[Axis, Axis]
+    counts: np.ndarray
+    before: np.ndarray
     patch: int
     stride: int
 
     @classmethod
-    def of(cls, size: tuple[int, int], config: GraphConfig) -> "_Grid":
+    def of(cls, size: np.ndarray, config: GraphConfig) -> "_Grid":
         patch, stride = config.patch_size, config.patch_stride
-        return cls(tuple(patch_axis(n, patch, stride) for n in size), patch, stride)
+        return cls(*patch_grid(size, patch, stride), patch, stride)
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        return tuple(axis.count for axis in self.axes)
-
-    def nearest(self, at: tuple[int, int]) -> tuple[int, int]:
+    def nearest(self, at: tuple[int, int]) -> np.ndarray:
         """The cell of the patch whose center is nearest to x, y; the first of two."""
-        cell = []
-        for n, axis in zip(reversed(at), self.axes, strict=True):
-            number = (n + axis.before - (self.patch - 1) / 2) / self.stride
-            cell.append(min(max(math.ceil(number - 0.5), 0), axis.count - 1))
-        return tuple(cell)
+        number = (np.array(at[::-1]) + self.before - (self.patch - 1) / 2) / self.stride
+        return np.ceil(number - 0.5).astype(int).clip(0, self.counts - 1)
 
-    def area(self, cell: tuple[int, int], counts: tuple[int, int] = (1, 1)) -> Box:
-        """The pixels of so many patches, from a cell on."""
-        corner = (
-            int(n) * self.stride - axis.before
-            for n, axis in zip(cell, self.axes, strict=True)
-        )
-        return Box(*corner, *((n - 1) * self.stride + self.patch for n in counts))
+    def area(self, cell: np.ndarray, counts: Sequence[int] = (1, 1)) -> Box:
+        """The pixels of this many patches, from a cell on."""
+        corner = np.asarray(cell) * self.stride - self.before
+        sides = [(int(n) - 1) * self.stride + self.patch for n in counts]
+        return Box(*corner.tolist(), *sides)
 
 
-def _window(cell, candidates, scale, config):
+def _window(
+    cell: np.ndarray, candidates: _Grid, scale: int, config: GraphConfig
+) -> Box:
     sides = window_sides(config.window, candidates.counts)
-    first = (
-        window_starts(n, count, side, scale=scale, center=config.window_center)
-        for n, count, side in zip(cell, candidates.counts, sides, strict=True)
+    first = window_starts(
+        cell, candidates.counts, sides, scale=scale, center=config.window_center
     )
     return candidates.area(first, sides)
 
 
-def _tile(
-    model: IGNN, image: np.ndarray, cell: tuple[int, int]
-) -> tuple[tuple[Span, Span], tuple[Part, Part, Grids | None]]:
-    """What `IGNN.decode` takes, of the image around a query, and where that lies.
+def _parts(model: IGNN, image: np.ndarray, cell: np.ndarray) -> tuple[Encoded, Encoded]:
+    """What `IGNN.decode` takes of the image to find the neighbors of one query.
 
     The graph does not depend on the features: they are zeros.
     """
     size = image.shape[:2]
 
-    def part(start, sides):
+    def part(region, sides):
         rows, columns = (
             np.clip(first + np.arange(side), 0, length - 1)
-            for first, side, length in zip(start, sides, size, strict=True)
+            for first, side, length in zip(region.start, sides, size, strict=True)
         )
         lr = image[np.ix_(rows, columns)].astype(np.float32)
         features = np.zeros((1, *sides, model.features), jnp.dtype(model.dtype))
-        return Part(lr[None], features, Place(np.int32(start), np.int32(size)))
+        return Encoded(lr[None], features, region)
 
     layout = make_layout(model, size, 1)  # whose tiles are one patch each
-    if layout is None:  # too small an image to be cut
-        whole = part((0, 0), size)._replace(place=None)
-        return (Span(0, 0), Span(0, 0)), (whole, whole, None)
-    row, column = spans = layout.rows[cell[0]], layout.columns[cell[1]]
-    return spans, (
-        part((row.queries, column.queries), (layout.query_side,) * 2),
-        part((row.candidates, column.candidates), layout.candidate_sides),
-        layout.grids(row, column),
+    if layout is None:  # the image is too small to be cut
+        origin = Region(np.zeros(2, np.int32), np.array(size, np.int32))
+        whole = part(origin, size)._replace(region=None)
+        return whole, whole
+    start = layout.starts[0][cell[0]], layout.starts[1][cell[1]]
+    return (
+        part(layout.queries(start), (layout.query_side,) * 2),
+        part(layout.candidates(start), layout.candidate_sides),
     )

@@ -4,7 +4,7 @@ Arrays are float32, NumPy's, of one image.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import flax.linen as nn
 import jax
@@ -13,8 +13,7 @@ import numpy as np
 from scipy.special import entr
 
 from ignn_jax.models import IGNN, GraphConfig
-from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.ops.patches import patch_axis
+from ignn_jax.ops.patches import patch_grid
 
 # Side of the part that is looked at: the paper's window, 30 cells, is 120 pixels wide.
 SIDE = 128
@@ -64,23 +63,20 @@ def graph_statistics(
     Returns:
       The statistics; None where the network has no graph: EDSR, or "non_local".
     """
-    scale = graph_scale(model)
-    if scale is None:
+    if not has_graph(model):
         return None
     top, left = (max(length - SIDE, 0) // 2 for length in lr.shape[:2])
     lr = lr[top : top + SIDE, left : left + SIDE].astype(np.float32)
     indices, distance, weight = (
         np.asarray(x) for x in observe(model, variables, lr[None])
     )
-    offset = _offsets(indices, weight.shape[:2], scale, model.graph)
+    offset = _offsets(indices, weight.shape[:2], model.graph_scale, model.graph)
     return GraphStatistics(offset, distance, weight)
 
 
-def graph_scale(model: nn.Module) -> int | None:
-    """S of a network's graph; None where it has none: EDSR, or "non_local"."""
-    if not isinstance(model, IGNN) or model.graph.kind == "non_local":
-        return None
-    return upsample_factors(model.scale)[0] if model.graph.kind == "cross_scale" else 1
+def has_graph(model: nn.Module) -> TypeGuard[IGNN]:
+    """Whether a network has a graph of patches: not EDSR, nor "non_local"."""
+    return isinstance(model, IGNN) and model.graph.kind != "non_local"
 
 
 # Under jit, what is not returned is not computed: the search, but none of the HR maps.
@@ -107,15 +103,14 @@ def _offsets(
     """The spatial distances [M1, M2, K] of queries and their neighbors' places."""
     patch, stride = config.patch_size, config.patch_stride
 
-    def centers(length, scale):
-        """Of the patches along an axis, in pixels of the LR image."""
-        count, before = patch_axis(length // scale, patch, stride)
-        first = scale * (np.arange(count) * stride - before)
-        return first + (scale * patch - 1) / 2
+    def centers(scale):
+        """Of the patches' rows and columns, in pixels of the LR image."""
+        grid = patch_grid(np.array(size) // scale, patch, stride)
+        for count, before in zip(*grid, strict=True):
+            first = scale * (np.arange(count) * stride - before)
+            yield first + (scale * patch - 1) / 2
 
-    (query_y, query_x), (y, x) = (
-        [centers(length, s) for length in size] for s in (1, scale)
-    )
+    (query_y, query_x), (y, x) = centers(1), centers(scale)
     row, column = np.divmod(indices, len(x))
     dy = y[row] - query_y[:, None, None]
     dx = x[column] - query_x[None, :, None]

@@ -1,7 +1,7 @@
 """Patch aggregation (Section 3.2): the neighbors' HR patches become features.
 
 Each query's neighbors are gathered from F_L, adapted to the query (AdaPN) and folded to
-one HR map for each of the K; ECN turns edge labels into weights; the weighted sum of
+one HR map for each of the K; ECN turns edge labels into weights. The weighted sum of
 the maps is F_L at HR size, and DEN brings them down to LR size. The maps are made one
 after another and never exist together.
 """
@@ -13,65 +13,149 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from ignn_jax.models.edsr import conv, kernel_init
-from ignn_jax.models.graph import Graph, GraphConfig
+from ignn_jax.models.graph import GraphConfig
 from ignn_jax.ops.loop import sum_over
-from ignn_jax.ops.patches import Exists, fold, repeat, spread, take, unfold
+from ignn_jax.ops.patches import fold, repeat, spread, take, unfold
+from ignn_jax.ops.regions import Region
+from ignn_jax.ops.search import Graph
 
-# Channels of ECN, as the reference.
+# Channels of ECN, as in the reference.
 ECN_FEATURES = 64
 
 
-class Affine(nn.Module):
-    """The kernel [I, O] and bias [O] of a 1 x 1 convolution, float32."""
+class NeighborPatches(NamedTuple):
+    """All that the HR maps of the neighbors are made of.
 
-    inputs: int
-    outputs: int
+    patches: [B, N1, S * P, N2, S * P, C], of the candidates, normalized.
+    std, mean: [B, M1, 1, M2, 1, C], of the queries; 1 and 0 without AdaPN.
+    indices: int32 [B, M1, M2, K], of each query's neighbors.
+    region: of the queries if they are part of an image.
+    """
 
-    @nn.compact
-    def __call__(self) -> tuple[jax.Array, jax.Array]:
-        kernel = self.param("kernel", kernel_init, (self.inputs, self.outputs))
-        return kernel, self.param("bias", nn.initializers.zeros, (self.outputs,))
+    patches: Float[Array, "B N1 SP N2 SP C"]
+    std: Float[Array, "B M1 1 M2 1 C"] | int
+    mean: Float[Array, "B M1 1 M2 1 C"] | int
+    indices: Int[Array, "B M1 M2 K"]
+    region: Region | None
+
+
+def neighbor_patches(
+    features: Float[Array, "B H W C"],
+    graph: Graph,
+    *,
+    scale: int,
+    config: GraphConfig,
+    candidates: Float[Array, "B h w C"] | None = None,
+    region: Region | None = None,
+) -> NeighborPatches:
+    """Does once what all neighbors share. Arguments are those of `aggregate`."""
+    size, stride = config.patch_size, config.patch_stride
+    candidates = features if candidates is None else candidates
+    height, width = (n // scale * scale for n in candidates.shape[1:3])
+    patches = unfold(candidates[:, :height, :width], size, stride, scale=scale)
+    if config.normalization == "none":
+        return NeighborPatches(patches, 1, 0, graph.indices, region)
+    # The candidates' side of Eq. 3 depends on no query: computed once, not per edge.
+    mean, std = patch_statistics(patches)
+    patches = ((patches.astype(mean.dtype) - mean) / std).astype(features.dtype)
+    mean, std = (
+        x.astype(features.dtype)
+        for x in patch_statistics(unfold(features, size, stride))
+    )
+    return NeighborPatches(patches, std, mean, graph.indices, region)
+
+
+def neighbor_map(
+    k: Int[Array, ""] | int,
+    neighbors: NeighborPatches,
+    size: tuple[int, int],
+    *,
+    scale: int,
+    config: GraphConfig,
+) -> Float[Array, "B SH SW C"]:
+    """The HR map of each query's k-th neighbor, of an LR image of this size."""
+
+    # Computed again for the backward pass: stored, K maps would need the most memory.
+    @jax.checkpoint
+    def make(k, neighbors):
+        patches, std, mean, indices, region = neighbors
+        adapted = take(patches, indices[..., k]) * std + mean  # AdaPN, Eq. 3
+        return fold(adapted, size, config.patch_stride, scale=scale, region=region)
+
+    return make(k, neighbors)
+
+
+def aggregate(
+    features: Float[Array, "B H W C"],
+    graph: Graph,
+    weights: Float[Array, "B H W K"],
+    *,
+    scale: int,
+    config: GraphConfig = GraphConfig(),
+    candidates: Float[Array, "B h w C"] | None = None,
+    region: Region | None = None,
+) -> Float[Array, "B SH SW C"]:
+    """Sums the neighbors' HR maps, weighted: F_L at HR size (Eq. 4).
+
+    Args:
+      features: F_L, [B, H, W, C], where the queries are.
+      graph: of the queries.
+      weights: [B, H, W, K], of the neighbors at each LR pixel.
+      scale: S.
+      config: the patches and their normalization.
+      candidates: F_L, [B, H', W', C], where the candidates are; `features` by default.
+      region: of the queries if they are part of an image.
+
+    Returns:
+      [B, S * H, S * W, C].
+    """
+    size = features.shape[1:3]
+
+    def weighted_map(k, operands):
+        weights, neighbors = operands
+        neighbor = neighbor_map(k, neighbors, size, scale=scale, config=config)
+        return repeat(weights[..., k, None], scale) * neighbor
+
+    neighbors = neighbor_patches(
+        features,
+        graph,
+        scale=scale,
+        config=config,
+        candidates=candidates,
+        region=region,
+    )
+    return sum_over(weighted_map, weights.shape[-1], (weights, neighbors))
+
+
+def patch_statistics(
+    patches: Float[Array, "B M1 P M2 P C"],
+) -> tuple[Float[Array, "B M1 1 M2 1 C"], Float[Array, "B M1 1 M2 1 C"]]:
+    """Mean and standard deviation of each patch and channel (Eq. 3), in float32."""
+    patches = patches.astype(jnp.float32)
+    mean = patches.mean(axis=(2, 4), keepdims=True)
+    # ddof=1, as torch.var in the reference; a patch of one pixel has no variance.
+    ddof = int(patches.shape[2] > 1)
+    variance = patches.var(axis=(2, 4), keepdims=True, ddof=ddof)
+    return mean, jnp.sqrt(variance + 1e-5)
 
 
 class ECN(nn.Module):
     """Edge-conditioned sub-network: edge labels to scores, pixel by pixel.
 
-    On the labels spread over the image it is conv1, a residual block of conv1, relu,
-    conv1 (residual scale 0.1), and conv1 to one channel. Only the relu has to wait for
-    the spreading, which is linear and keeps constants: what comes before is computed
-    once a patch, and what comes after is linear down to one channel, hence one product
-    with a vector. That is a tenth of the multiplications, and exact.
+    A 1 x 1 convolution, a residual block of two (residual scale 0.1), and a 1 x 1
+    convolution to one channel.
     """
 
     @nn.compact
-    def __call__(
-        self, labels: jax.Array, spread: Callable[[jax.Array], jax.Array]
-    ) -> jax.Array:
-        """Scores edges.
-
-        Args:
-          labels: [B, M1, M2, E], of one neighbor of each query.
-          spread: [B, M1, M2, C] on the grid to [B, H, W, C].
-
-        Returns:
-          [B, H, W].
-        """
-        c = ECN_FEATURES
-        w0, b0 = Affine(labels.shape[-1], c, name="conv_0")()
-        w1, b1 = Affine(c, c, name="conv_1")()
-        w2, b2 = Affine(c, c, name="conv_2")()
-        w3, b3 = Affine(c, 1, name="conv_3")()
-
-        def affine(x, w, b):
-            return x @ w + b.reshape(1, 1, 1, -1)
-
-        x = affine(labels, w0, b0)
-        y = affine(x, w1, b1)
-        scores = spread(affine(x, w3, b3))
-        scores += 0.1 * affine(nn.relu(spread(y)), w2 @ w3, b2 @ w3)
-        return scores[..., 0]
+    def __call__(self, labels: Float[Array, "B H W E"]) -> Float[Array, "B H W"]:
+        dense = functools.partial(nn.Dense, kernel_init=kernel_init)
+        x = dense(ECN_FEATURES, name="conv_0")(labels)
+        y = nn.relu(dense(ECN_FEATURES, name="conv_1")(x))
+        x += 0.1 * dense(ECN_FEATURES, name="conv_2")(y)
+        return dense(1, name="conv_3")(x)[..., 0]
 
 
 class DEN(nn.Module):
@@ -82,93 +166,11 @@ class DEN(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B SH SW C"]) -> Float[Array, "B H W C"]:
         c, dtype = self.features, self.dtype
-        # On a CPU, four convolutions of the input's phases in place of the first, which
-        # are exact, are faster at 256 features, but slower at 64.
         x = nn.relu(conv(c, 5, stride=self.scale, dtype=dtype, name="conv_0")(x))
         x = nn.relu(conv(c, 3, dtype=dtype, name="conv_1")(x))
         return conv(c, 3, dtype=dtype, name="conv_2")(x)
-
-
-class Adapted(NamedTuple):
-    """Patches of F_L, on their way to a query (AdaPN, Eq. 3).
-
-    patches: [B, N1, S * P, N2, S * P, C], of the candidates, normalized.
-    std, mean: [B, M1, 1, M2, 1, C], of the queries; None without AdaPN.
-    """
-
-    patches: jax.Array
-    std: jax.Array | None = None
-    mean: jax.Array | None = None
-
-
-def adapt(
-    features: jax.Array, candidates: jax.Array, *, scale: int, config: GraphConfig
-) -> Adapted:
-    """The sides of AdaPN: the candidates' is no query's affair, and done before it.
-
-    Args:
-      features: F_L, [B, H, W, C], where the queries are.
-      candidates: F_L, [B, H', W', C], where the candidates are.
-      scale: S.
-      config: the graph's.
-    """
-    size, stride = config.patch_size, config.patch_stride
-    height, width = (n // scale * scale for n in candidates.shape[1:3])
-    patches = unfold(candidates[:, :height, :width], size, stride, scale=scale)
-    if config.normalization == "none":
-        return Adapted(patches)
-    dtype = features.dtype
-    mean, std = patch_statistics(patches)
-    patches = ((patches.astype(mean.dtype) - mean) / std).astype(dtype)
-    mean, std = patch_statistics(unfold(features, size, stride))
-    return Adapted(patches, std.astype(dtype), mean.astype(dtype))
-
-
-def patch_statistics(patches: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and standard deviation of each patch and channel (Eq. 3), in float32.
-
-    Args:
-      patches: [B, M1, P, M2, P, C].
-
-    Returns:
-      Both [B, M1, 1, M2, 1, C].
-    """
-    patches = patches.astype(jnp.float32)
-    mean = patches.mean(axis=(2, 4), keepdims=True)
-    # ddof=1, as torch.var in the reference; a patch of one pixel has no spread.
-    ddof = int(patches.shape[2] > 1)
-    variance = patches.var(axis=(2, 4), keepdims=True, ddof=ddof)
-    return mean, jnp.sqrt(variance + 1e-5)
-
-
-def neighbor_map(
-    adapted: Adapted,
-    indices: jax.Array,
-    size: tuple[int, int],
-    *,
-    scale: int,
-    config: GraphConfig,
-    exists: Exists = (None, None),
-) -> jax.Array:
-    """The HR map of one neighbor of each query.
-
-    Args:
-      adapted: the patches.
-      indices: [B, M1, M2], of the neighbor.
-      size: (H, W).
-      scale: S.
-      config: the graph's.
-      exists: as in `fold`.
-
-    Returns:
-      [B, S * H, S * W, C].
-    """
-    neighbor = take(adapted.patches, indices)
-    if adapted.std is not None:
-        neighbor = neighbor * adapted.std + adapted.mean
-    return fold(neighbor, size, config.patch_stride, scale=scale, exists=exists)
 
 
 class GraphAggregation(nn.Module):
@@ -178,7 +180,7 @@ class GraphAggregation(nn.Module):
       features: channels C.
       scale: S, of the graph; at 1 there is no HR size and no DEN.
       config: the graph's.
-      dtype: of the features; statistics and weights are float32.
+      dtype: of the features; statistics and scores are float32.
     """
 
     features: int
@@ -188,60 +190,56 @@ class GraphAggregation(nn.Module):
 
     @nn.compact
     def __call__(
-        self, features: jax.Array, candidates: jax.Array, graph: Graph
-    ) -> tuple[jax.Array, jax.Array | None]:
+        self,
+        features: Float[Array, "B H W C"],
+        graph: Graph,
+        candidates: Float[Array, "B h w C"] | None = None,
+        region: Region | None = None,
+    ) -> tuple[Float[Array, "B H W C"], Float[Array, "B SH SW C"] | None]:
         """Aggregates.
 
         Args:
-          features: F_L, [B, H, W, C], where the queries are.
-          candidates: F_L, [B, H', W', C], where the candidates are.
-          graph: of the LR image.
+          features: F_L, where the queries are.
+          graph: of the queries.
+          candidates: F_L where the candidates are; `features` by default.
+          region: of the queries if they are part of an image.
 
         Returns:
-          The LR output [B, H, W, C], and F_L at HR size [B, S * H, S * W, C], None at
-          scale 1.
+          The LR output [B, H, W, C], and F_L at HR size [B, S * H, S * W, C]; the
+          latter is `None` at scale 1.
         """
         scale, config, size = self.scale, self.config, features.shape[1:3]
-        adapted = adapt(features, candidates, scale=scale, config=config)
-        weights = self._edge_weights(graph, size)
-        self.sow("intermediates", "weights", weights)
+        patches = dict(scale=scale, config=config, candidates=candidates, region=region)
+        hr_weights = self._edge_weights("ecn_hr", graph, size, region)
+        lr_weights = None
         den = DEN(self.features, scale, self.dtype, name="den")
+        if scale == 1 or config.den == "aggregated":
+            hr = aggregate(features, graph, hr_weights, **patches)
+            lr, hr = (hr, None) if scale == 1 else (den(hr), hr)
+        else:
+            lr_weights = self._edge_weights("ecn_lr", graph, size, region)
+            example = jnp.zeros((1, scale, scale, self.features), self.dtype)
+            apply_den, den_variables = unbind(den, example)
 
-        # Not kept for the backward pass, but made again: K maps would take the most
-        # memory of all, and are made of copies and sums.
-        make_map = jax.checkpoint(
-            functools.partial(
-                neighbor_map,
-                size=size,
-                scale=scale,
-                config=config,
-                exists=graph.exists,
-            )
-        )
+            def weighted_maps(k, operands):
+                """Neighbor k's part of the LR output and of F_L at HR size."""
+                hr_weights, lr_weights, neighbors, den_variables = operands
+                neighbor = neighbor_map(k, neighbors, size, scale=scale, config=config)
+                hr = repeat(hr_weights[..., k, None], scale) * neighbor
+                lr = lr_weights[..., k, None] * apply_den(den_variables, neighbor)
+                return lr, hr
 
-        def outputs(k, operands):
-            """Neighbor k's part of F_L at HR size and of the LR output."""
-            adapted, (hr_weights, lr_weights), den = operands
-            neighbor = make_map(adapted, graph.indices[..., k])
-            hr = repeat(hr_weights[..., k, None], scale) * neighbor
-            if lr_weights is None:
-                return hr, None
-            return hr, lr_weights[..., k, None] * den(neighbor)
+            neighbors = neighbor_patches(features, graph, **patches)
+            operands = hr_weights, lr_weights, neighbors, den_variables
+            lr, hr = sum_over(weighted_maps, hr_weights.shape[-1], operands)
+        self.sow("intermediates", "weights", (hr_weights, lr_weights))
+        return lr, hr
 
-        _, lr_weights = weights
-        example = jnp.zeros((1, scale, scale, self.features), self.dtype)
-        operands = adapted, weights, None if lr_weights is None else pure(den, example)
-        hr, lr = sum_over(outputs, graph.indices.shape[-1], operands)
-        if scale == 1:
-            return hr, None
-        return (den(hr) if lr is None else lr), hr
-
-    def _edge_weights(self, graph, size):
-        """Weights of the K neighbors at LR size, [B, H, W, K], of HR and LR output.
+    def _edge_weights(self, name, graph, size, region):
+        """Weights of the K neighbors at LR size (Eq. 2): [B, H, W, K].
 
         Edge labels are constant on S x S blocks of the HR image, and ECN acts on each
         pixel alone: its HR weights are computed at LR size, and repeated where used.
-        There are no LR weights where DEN has but one map to work on.
         """
         config = self.config
         spread_out = functools.partial(
@@ -249,32 +247,31 @@ class GraphAggregation(nn.Module):
             size=size,
             patch_size=config.patch_size,
             stride=config.patch_stride,
-            exists=graph.exists,
+            region=region,
         )
-        has_lr = self.scale > 1 and config.den == "per_neighbor"
         if config.edge_weights == "gaussian":
-            weights = spread_out(nn.softmax(-graph.distances / 10)).astype(self.dtype)
-            return weights, weights if has_lr else None
+            weights = spread_out(nn.softmax(-graph.distances / 10))
+        else:
+            ecn, variables = unbind(ECN(name=name), spread_out(graph.labels[..., 0, :]))
 
-        def weigh(name):
-            ecn = pure(ECN(name=name), graph.labels[..., 0, :], spread_out)
-            scores = jax.lax.map(
-                jax.checkpoint(lambda k: ecn(graph.labels[..., k, :], spread_out)),
-                jnp.arange(graph.labels.shape[-2]),
-            )
-            return nn.softmax(jnp.moveaxis(scores, 0, -1)).astype(self.dtype)
+            @jax.checkpoint
+            def score(k):
+                return ecn(variables, spread_out(graph.labels[..., k, :]))
 
-        return weigh("ecn_hr"), weigh("ecn_lr") if has_lr else None
+            # A neighbor at a time: labels at LR size would take K times the memory.
+            scores = jax.lax.map(score, jnp.arange(graph.labels.shape[-2]))
+            weights = nn.softmax(jnp.moveaxis(scores, 0, -1))  # Eq. 2
+        return weights.astype(self.dtype)
 
 
-def pure(module: nn.Module, *args: Any) -> Callable[..., Any]:
-    """A submodule as a function, a tree of arrays itself, which loops may call.
+def unbind(module: nn.Module, *example: Array) -> tuple[Callable[..., Array], Any]:
+    """The function of a submodule and its variables, for loops, which need both apart.
 
     Args:
       module: bound to its parent.
-      args: what it can be called with.
+      example: what it can be called with, to initialize it.
     """
     if module.is_initializing():
-        module(*args)
+        module(*example)
     module, variables = module.unbind()
-    return jax.tree_util.Partial(module.apply, variables)
+    return module.apply, variables

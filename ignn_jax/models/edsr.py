@@ -1,18 +1,19 @@
 """EDSR (Lim et al., CVPRW 2017): the backbone of IGNN, and IGNN without a graph.
 
-Images are NHWC RGB in [0, 255]. The parts that both networks have bear the same names
-in both, so that an IGNN can start from a trained EDSR.
+Images are NHWC RGB in [0, 255]. The layers that both networks have are named alike, so
+that an IGNN can start from a trained EDSR.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
+from ignn_jax.errors import InputError
 from ignn_jax.ops.patches import pixel_shuffle
-from ignn_jax.ops.place import Place, zero_beyond
+from ignn_jax.ops.regions import Region, zero_beyond
 
 # Mean color of DIV2K, as the reference.
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
@@ -46,33 +47,45 @@ def conv(
 
 
 @contextlib.contextmanager
-def border(place: Place | None, height: int) -> Iterator[None]:
-    """Convolutions of a part see the image's border where it is: zeros beyond it.
+def border(region: Region | None, height: int) -> Iterator[None]:
+    """Lets convolutions of a part see zeros beyond the image, as those of the whole do.
 
-    As they do at the edges of a whole image. They see the edges of the part so too,
-    and what is computed near them has no meaning.
+    They also see the edges of the part, so what is computed near these is meaningless.
 
     Args:
-      place: of the part; None: it is the whole image.
-      height: of the part. Inputs as many times as high are of the upscaled image.
+      region: of the part; `None` is the whole image, and changes nothing.
+      height: of the part. Inputs n times as high belong to the upscaled image.
     """
 
-    def zeros_beyond(convolve, args, kwargs, context):
+    def zero_input(convolve, args, kwargs, context):
         if isinstance(context.module, nn.Conv) and context.method_name == "__call__":
             (x,) = args
-            args = (zero_beyond(x, place.times(x.shape[1] // height)),)
+            args = (zero_beyond(x, region.times(x.shape[1] // height)),)
         return convolve(*args, **kwargs)
 
-    with nn.intercept_methods(zeros_beyond) if place else contextlib.nullcontext():
+    with nn.intercept_methods(zero_input) if region else contextlib.nullcontext():
         yield
 
 
-def center_rgb(image: jax.Array, dtype: jnp.dtype) -> jax.Array:
+def check_lr(lr: Array) -> None:
+    """Refuses what is not a batch of RGB images, [B, H, W, 3].
+
+    Raises:
+      InputError: naming the shape.
+    """
+    if lr.ndim != 4 or lr.shape[-1] != 3 or 0 in lr.shape:
+        shape = ", ".join(map(str, lr.shape))
+        raise InputError(f"give images [B, H, W, 3], not [{shape}]", field="lr")
+
+
+def center_rgb(
+    image: Float[Array, "B H W 3"], dtype: jnp.dtype
+) -> Float[Array, "B H W 3"]:
     """Subtracts the mean color: [B, H, W, 3]."""
     return (image - jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)).astype(dtype)
 
 
-def uncenter_rgb(image: jax.Array) -> jax.Array:
+def uncenter_rgb(image: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
     """Adds the mean color, in float32: [B, H, W, 3]."""
     return image.astype(jnp.float32) + jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)
 
@@ -85,14 +98,14 @@ def upsample_factors(scale: int) -> Sequence[int]:
 
 
 class ResBlock(nn.Module):
-    """x + residual_scale * conv3(relu(conv3(x))): [B, H, W, C] to the same."""
+    """x + residual_scale * conv3(relu(conv3(x)))."""
 
     features: int
     residual_scale: float
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
         y = conv(self.features, 3, dtype=self.dtype, name="conv_0")(x)
         y = conv(self.features, 3, dtype=self.dtype, name="conv_1")(nn.relu(y))
         return x + self.residual_scale * y
@@ -106,7 +119,7 @@ class Upsample(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B SH SW C"]:
         x = conv(self.features * self.scale**2, 3, dtype=self.dtype, name="conv")(x)
         return pixel_shuffle(x, self.scale)
 
@@ -129,28 +142,28 @@ class EDSR(nn.Module):
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, lr: jax.Array, place: Place | None = None) -> jax.Array:
-        """Super-resolves an image, or a part of one.
+    def __call__(
+        self, lr: Array, region: Region | None = None
+    ) -> Float[Array, "B SH SW 3"]:
+        """Super-resolves images, or parts of images.
 
         Args:
           lr: float32 [B, H, W, 3] in [0, 255].
-          place: of the part.
+          region: where they lie if they are parts.
 
         Returns:
           float32 [B, S * H, S * W, 3], not clipped.
-        """
-        with border(place, lr.shape[1]):
-            return self._upscale(lr)
 
-    def _upscale(self, lr):
-        dtype = jnp.dtype(self.dtype)
-        x0 = conv(self.features, 3, dtype=dtype, name="head")(center_rgb(lr, dtype))
-        x = x0
-        for n in range(self.num_blocks):
-            x = ResBlock(self.features, self.residual_scale, dtype, name=f"block_{n}")(
-                x
-            )
-        x = conv(self.features, 3, dtype=dtype, name="body")(x) + x0
-        for n, factor in enumerate(upsample_factors(self.scale)):
-            x = Upsample(self.features, factor, dtype, name=f"upsample_{n}")(x)
-        return uncenter_rgb(conv(3, 3, dtype=dtype, name="tail")(x))
+        Raises:
+          InputError: if lr is not [B, H, W, 3], or empty.
+        """
+        check_lr(lr)
+        c, dtype = self.features, jnp.dtype(self.dtype)
+        with border(region, lr.shape[1]):
+            x = x0 = conv(c, 3, dtype=dtype, name="head")(center_rgb(lr, dtype))
+            for n in range(self.num_blocks):
+                x = ResBlock(c, self.residual_scale, dtype, name=f"block_{n}")(x)
+            x = conv(c, 3, dtype=dtype, name="body")(x) + x0
+            for n, factor in enumerate(upsample_factors(self.scale)):
+                x = Upsample(c, factor, dtype, name=f"upsample_{n}")(x)
+            return uncenter_rgb(conv(3, 3, dtype=dtype, name="tail")(x))

@@ -1,7 +1,7 @@
 """What patches are compared by: the embedding E of an image (Section 3.1).
 
 VGG19's first convolutions, as the paper; or, where their weights are not at hand, the
-network's own first features, or plain color. No gradient flows through any of them.
+network's own first features, or plain color. `construct_graph` stops their gradients.
 """
 
 from collections.abc import Callable
@@ -59,13 +59,11 @@ def make_embedding(
       head: the backbone's first features of an image in [0, 255].
 
     Returns:
-      A function of float32 [B, H, W, 3] in [0, 255] to float32 [B, H, W, E], without
-      gradient; values are about 1 whatever the kind, since ECN weighs their
-      differences.
+      A function of float32 [B, H, W, 3] in [0, 255] to float32 [B, H, W, E]; values
+      are about 1 whatever the kind, since ECN weighs their differences.
     """
-    embedding = {
+    return {
         "vgg19": VGG19Embedding(name="embedding"),
         "backbone": lambda rgb: head(rgb).astype(jnp.float32) / 255,
         "rgb": lambda rgb: rgb / 255,
     }[kind]
-    return lambda rgb: jax.lax.stop_gradient(embedding(rgb))

@@ -1,10 +1,14 @@
-"""IGNN (Figure 2): EDSR with a graph of its own patches inside."""
+"""IGNN (Figure 2): EDSR with a graph of its own patches inside.
 
+Images are NHWC RGB in [0, 255].
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from ignn_jax.models.aggregation import GraphAggregation
 from ignn_jax.models.edsr import (
@@ -12,6 +16,7 @@ from ignn_jax.models.edsr import (
     Upsample,
     border,
     center_rgb,
+    check_lr,
     conv,
     kernel_init,
     uncenter_rgb,
@@ -21,37 +26,32 @@ from ignn_jax.models.embedding import make_embedding
 from ignn_jax.models.graph import GraphConfig, construct_graph
 from ignn_jax.models.non_local import NonLocalBlock
 from ignn_jax.ops.bicubic import imresize_jnp
-from ignn_jax.ops.place import Place, mirror_beyond, zero_beyond
-from ignn_jax.ops.search import Grids
+from ignn_jax.ops.regions import Region, mirror_beyond, zero_beyond
 
 
-class Part(NamedTuple):
-    """A part of an image, or the whole.
+class Encoded(NamedTuple):
+    """A part of an image and its features, as `IGNN.decode` takes it.
 
     lr: float32 [B, H, W, 3] in [0, 255].
-    features: F_L of it, [B, H, W, C]; zeros beyond the image.
-    place: None for the whole image.
+    features: F_L, [B, H, W, C], zeros beyond the image; `IGNN.encode` makes them.
+    region: where it lies in the image; `None` is the whole image.
     """
 
-    lr: jax.Array
-    features: jax.Array
-    place: Place | None = None
+    lr: Float[Array, "B H W 3"]
+    features: Float[Array, "B H W C"]
+    region: Region | None = None
 
 
 class IGNN(nn.Module):
     """Cross-scale internal graph neural network.
-
-    It has two halves, for images too large to be computed at once: `encode` needs of
-    the image what the convolutions before the graph see, and `decode` also what the
-    search does.
 
     Attributes:
       scale: 2, 3 or 4.
       features: channels C.
       num_blocks: residual blocks.
       residual_scale: factor of each block's residual.
-      dtype: of the convolutions; parameters, distances, statistics and edge weights
-        are float32.
+      dtype: of the convolutions; parameters, distances, statistics and scores are
+        float32.
       graph: see GraphConfig.
     """
 
@@ -62,20 +62,24 @@ class IGNN(nn.Module):
     dtype: str = "float32"
     graph: GraphConfig = GraphConfig()
 
+    @property
+    def graph_scale(self) -> int:
+        """S of the graph: the first pixel shuffle's, or 1 within one scale."""
+        is_cross_scale = self.graph.kind == "cross_scale"
+        return upsample_factors(self.scale)[0] if is_cross_scale else 1
+
     def setup(self):
         features, dtype = self.features, jnp.dtype(self.dtype)
-        kind, factors = self.graph.kind, upsample_factors(self.scale)
-        self.graph_scale = factors[0] if kind == "cross_scale" else 1
-        self.position = self.graph.position
-        if self.position is None:
-            self.position = self.num_blocks // 2
-
-        self.head = conv(features, 3, dtype=dtype)
-        self.blocks = [
+        blocks = [
             ResBlock(features, self.residual_scale, dtype, name=f"block_{n}")
             for n in range(self.num_blocks)
         ]
-        if kind == "non_local":
+        position = self.graph.position
+        if position is None:
+            position = self.num_blocks // 2
+        self.first_blocks, self.last_blocks = blocks[:position], blocks[position:]
+        self.head = conv(features, 3, dtype=dtype)
+        if self.graph.kind == "non_local":
             self.non_local = NonLocalBlock(features, dtype)
         else:
             self.embed = make_embedding(
@@ -84,8 +88,8 @@ class IGNN(nn.Module):
             self.graph_agg = GraphAggregation(
                 features, self.graph_scale, self.graph, dtype
             )
-        self.is_residual = self.graph.fusion == "residual"
-        last_init = nn.initializers.zeros if self.is_residual else kernel_init
+        is_residual = self.graph.fusion == "residual"
+        last_init = nn.initializers.zeros if is_residual else kernel_init
         self.fuse_lr, self.fuse_hr = (
             [
                 conv(features, 3, dtype=dtype, name=f"{name}_{n}", kernel_init=init)
@@ -96,12 +100,12 @@ class IGNN(nn.Module):
         self.body = conv(features, 3, dtype=dtype)
         self.upsamples = [
             Upsample(features, factor, dtype, name=f"upsample_{n}")
-            for n, factor in enumerate(factors)
+            for n, factor in enumerate(upsample_factors(self.scale))
         ]
         self.tail = conv(3, 3, dtype=dtype)
 
-    def __call__(self, lr: jax.Array) -> jax.Array:
-        """Super-resolves.
+    def __call__(self, lr: Array) -> Float[Array, "B SH SW 3"]:
+        """Super-resolves images: Figure 2, whose right half is `reconstruct`.
 
         Sows "graph", "lr_features", "aggregated_lr", "aggregated_hr" and, below
         "graph_agg", the "weights" [B, H, W, K] of the HR and of the LR output into the
@@ -112,103 +116,149 @@ class IGNN(nn.Module):
 
         Returns:
           float32 [B, S * H, S * W, 3], not clipped.
+
+        Raises:
+          InputError: if lr is not [B, H, W, 3], or empty.
         """
+        check_lr(lr)
         height, width = lr.shape[1:3]
-        lr = pad_to(lr, upsample_factors(self.scale)[0])
-        whole = Part(lr, self.encode(lr))
-        sr = self.decode(whole, whole)
+        lr = pad_to(lr, self.graph_scale)  # changes the tiniest images only
+        x0 = self._extract(lr)
+        features = run(self.first_blocks, x0)  # F_L
+        if self.graph.kind == "non_local":
+            aggregated = self.non_local(features, features), None
+        else:
+            small = downsample(lr, self.graph_scale)
+            graph = construct_graph(
+                self.embed(lr),
+                self.embed(small),
+                scale=self.graph_scale,
+                config=self.graph,
+            )
+            self.sow("intermediates", "graph", graph)
+            aggregated = self.graph_agg(features, graph)
+        sr = self.reconstruct(x0, features, *aggregated)
         return sr[:, : height * self.scale, : width * self.scale]
 
-    def encode(self, lr: jax.Array, place: Place | None = None) -> jax.Array:
-        """F_L of an image, or a part of one: [B, H, W, 3] to [B, H, W, C]."""
-        with border(place, lr.shape[1]):
-            x = self.head(center_rgb(lr, jnp.dtype(self.dtype)))
-            for block in self.blocks[: self.position]:
-                x = block(x)
-        return x
-
-    def decode(
-        self, queries: Part, candidates: Part, grids: Grids | None = None
-    ) -> jax.Array:
-        """Super-resolves what is encoded.
+    def reconstruct(
+        self,
+        x0: Float[Array, "B H W C"],
+        features: Float[Array, "B H W C"],
+        aggregated_lr: Float[Array, "B H W C"],
+        aggregated_hr: Float[Array, "B SH SW C"] | None,
+    ) -> Float[Array, "B SH SW 3"]:
+        """The right half of Figure 2: from the graph's output to the SR image.
 
         Args:
-          queries: what to super-resolve.
-          candidates: where to look for its neighbors. Parts of an image begin and end
-            with patches of their grids, the candidates' S times as large; those of the
-            non-local block are the whole image.
-          grids: where those patches lie.
+          x0: of the head.
+          features: F_L.
+          aggregated_lr: what the neighbors give at LR size.
+          aggregated_hr: F_L at HR size, [B, S * H, S * W, C]; `None` within one scale.
+        """
+        self.sow("intermediates", "lr_features", features)
+        self.sow("intermediates", "aggregated_lr", aggregated_lr)
+        self.sow("intermediates", "aggregated_hr", aggregated_hr)
+        x = self._fuse(self.fuse_lr, features, aggregated_lr)
+        x = run(self.last_blocks, x)
+        x = self.body(x) + x0
+        x = self.upsamples[0](x)
+        if aggregated_hr is not None:
+            x = self._fuse(self.fuse_hr, x, aggregated_hr)
+            if self.graph.fusion == "reference":
+                x = nn.relu(x)
+        x = run(self.upsamples[1:], x)  # at x4
+        return uncenter_rgb(self.tail(x))
+
+    def encode(
+        self, lr: Float[Array, "B H W 3"], region: Region | None = None
+    ) -> Float[Array, "B H W C"]:
+        """F_L of a part of an image: what `decode` needs of the whole image.
+
+        An image too large to go through at once is encoded part by part, then decoded
+        part by part, with the result of `__call__`.
+
+        Args:
+          lr: float32 [B, H, W, 3] in [0, 255].
+          region: where it lies; `None` is the whole image.
+        """
+        with border(region, lr.shape[1]):
+            return run(self.first_blocks, self._extract(lr))
+
+    def decode(
+        self, queries: Encoded, candidates: Encoded
+    ) -> Float[Array, "B SH SW 3"]:
+        """Super-resolves a part of an image.
+
+        Args:
+          queries: the part.
+          candidates: the part in which its neighbors are searched. Both begin and end
+            with patches of their grids, the candidates' S times as large; the
+            candidates of the non-local block are the whole image.
 
         Returns:
           float32 [B, S * H, S * W, 3], not clipped, of `queries`.
         """
-        lr, features, place = queries
-        aggregated_lr, aggregated_hr = self._aggregate(queries, candidates, grids)
-        with border(place, lr.shape[1]):
-            x0 = self.head(center_rgb(lr, jnp.dtype(self.dtype)))
-            x = self._fuse(self.fuse_lr, features, aggregated_lr)
-            for block in self.blocks[self.position :]:
-                x = block(x)
-            x = self.body(x) + x0
-            for n, upsample in enumerate(self.upsamples):
-                x = upsample(x)
-                if n == 0 and aggregated_hr is not None:
-                    x = self._fuse(self.fuse_hr, x, aggregated_hr)
-                    if not self.is_residual:
-                        x = nn.relu(x)
-            return uncenter_rgb(self.tail(x))
-
-    def _aggregate(self, queries, candidates, grids):
-        """F_L's neighbors at LR and at HR size, None where there is but one scale."""
+        lr, features, region = queries
         if self.graph.kind == "non_local":
-            return self.non_local(queries.features, candidates.features), None
-        scale, place = self.graph_scale, candidates.place
-        lr, features = candidates.lr, candidates.features
-        if scale > 1:
-            lr = downsample(lr, scale, place)
-            place = place and place.over(scale)
-            # What does not make a whole pixel there is no part of a candidate.
-            features = zero_beyond(features, place and place.times(scale))
-        graph = construct_graph(
-            self._embed(queries.lr, queries.place),
-            self._embed(lr, place),
-            scale=scale,
-            config=self.graph,
-            grids=grids,
-        )
-        with border(queries.place, queries.lr.shape[1]):
-            aggregated = self.graph_agg(queries.features, features, graph)
-        self.sow("intermediates", "graph", graph)
-        self.sow("intermediates", "lr_features", queries.features)
-        self.sow("intermediates", "aggregated_lr", aggregated[0])
-        self.sow("intermediates", "aggregated_hr", aggregated[1])
-        return aggregated
+            aggregated = self.non_local(features, candidates.features), None
+        else:
+            scale, there = self.graph_scale, candidates.region
+            small = downsample(candidates.lr, scale, there)
+            there = there and there.over(scale)
+            # Pixels that do not fill one of the downsampled image belong to no patch.
+            source = zero_beyond(candidates.features, there and there.times(scale))
+            graph = construct_graph(
+                self._embed(lr, region),
+                self._embed(small, there),
+                scale=scale,
+                config=self.graph,
+                regions=region and (region, there),
+            )
+            self.sow("intermediates", "graph", graph)
+            with border(region, lr.shape[1]):
+                aggregated = self.graph_agg(features, graph, source, region)
+        with border(region, lr.shape[1]):
+            return self.reconstruct(self._extract(lr), features, *aggregated)
+
+    def _extract(self, lr):
+        return self.head(center_rgb(lr, jnp.dtype(self.dtype)))
+
+    def _embed(self, rgb, region):
+        with border(region, rgb.shape[1]):
+            return zero_beyond(self.embed(rgb), region)
 
     def _fuse(self, convolutions, x, y):
         """conv3(relu(conv3([x, y]))), plus x if it is a residual."""
         first, second = convolutions
         z = second(nn.relu(first(jnp.concatenate([x, y], axis=-1))))
-        return x + z if self.is_residual else z
-
-    def _embed(self, rgb, place):
-        with border(place, rgb.shape[1]):
-            return zero_beyond(self.embed(rgb), place)
+        return x + z if self.graph.fusion == "residual" else z
 
 
-def downsample(image: jax.Array, scale: int, place: Place | None = None) -> jax.Array:
+def run(modules: Sequence[nn.Module], x: Array) -> Array:
+    """One module after another."""
+    for module in modules:
+        x = module(x)
+    return x
+
+
+def downsample(
+    image: Float[Array, "B H W C"], scale: int, region: Region | None = None
+) -> Float[Array, "B h w C"]:
     """Bicubic, [B, H, W, C] in [0, 255] to [B, H // S, W // S, C], not rounded.
 
-    Of a part of an image: what it would be of the image, but for a few pixels near
-    those edges of the part that are not the image's.
+    Rows and columns that do not fill a pixel are cut. A part of an image gives what the
+    image would give there, except for a few pixels near the part's edges.
     """
+    if scale == 1:
+        return image
     height, width = (n // scale * scale for n in image.shape[1:3])
     image = image[:, :height, :width]
-    if place is not None:
-        image = mirror_beyond(image, place.over(scale).times(scale))
+    if region is not None:
+        image = mirror_beyond(image, region.over(scale).times(scale))
     return jnp.clip(imresize_jnp(image, scale=1 / scale), 0, 255)
 
 
-def pad_to(image: jax.Array, least: int) -> jax.Array:
+def pad_to(image: Float[Array, "B H W C"], least: int) -> Float[Array, "B h w C"]:
     """Repeats the last row and column until each side has at least `least` pixels."""
     margins = [(0, max(least - n, 0)) for n in image.shape[1:3]]
     return jnp.pad(image, [(0, 0), *margins, (0, 0)], mode="edge")

@@ -9,16 +9,17 @@ import jax.numpy as jnp
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def sum_over(term: Callable[[int, Any], Any], count: int, operands: Any) -> Any:
+def sum_over(term: Callable[[Any, Any], Any], count: int, operands: Any) -> Any:
     """The sum of term(k, operands) for k from 0 to count - 1.
 
-    A loop, but where it is differentiated: there it is unrolled, since on CPU the
+    A loop, except where it is differentiated. There it is unrolled, since on CPU the
     gradient of a convolution in a loop takes 20 times as long.
 
     Args:
-      term: gives a tree of arrays. It may close over what is not differentiated.
+      term: gives a tree of arrays. It must not close over traced arrays: these are
+        operands.
       count: at least 1.
-      operands: what is differentiated: a tree of arrays.
+      operands: a tree of arrays.
     """
 
     def add(k, total):

@@ -1,9 +1,9 @@
-"""Patches of an image on a regular grid: taken out, chosen among, and put back.
+"""Patches of an image on a regular grid: extracted, selected, and put back.
 
-Images are [B, H, W, C]; patches are [B, M1, P, M2, P, C], row m1, p of the grid being
-row p of its patches: in this layout nothing is ever transposed. With stride T, a patch
-is the concatenation of ceil(P / T) consecutive blocks of T rows, cut to P, and likewise
-of columns, so that neither direction needs a gather or a scatter.
+Images are [B, H, W, C]; patches are [B, M1, P, M2, P, C], the P rows of patch row m1
+followed by those of m1 + 1, so that nothing is ever transposed. With stride T, a patch
+is ceil(P / T) consecutive blocks of T rows, cut to P, and likewise for columns: neither
+direction needs a gather or a scatter.
 """
 
 import math
@@ -12,36 +12,53 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int, Num
 
-# Which rows and which columns of a grid of patches there are: bool [M1] and [M2].
-Exists = tuple[jax.Array | None, jax.Array | None]
-
-
-class Axis(NamedTuple):
-    """The patches along one axis: how many, and the zeros put before the image."""
-
-    count: int
-    before: int
+from ignn_jax.ops.regions import Region, along, inside
 
 
-def patch_axis(length: int, patch_size: int, stride: int) -> Axis:
-    """Fewest patches that cover `length`, the padding split evenly (as the reference).
+class Grid(NamedTuple):
+    """The patches that cover an image.
 
-    Where `length >= patch_size`, the padding is `-(length - patch_size) mod stride`.
+    counts: int [2], rows and columns of patches.
+    before: int [2], rows and columns of zeros before the image.
+    """
+
+    counts: Int[np.ndarray | Array, "2"]
+    before: Int[np.ndarray | Array, "2"]
+
+
+def patch_grid(
+    size: Int[np.ndarray | Array, "2"], patch_size: int, stride: int
+) -> Grid:
+    """The fewest patches that cover an image, padded evenly, as in the reference.
+
+    Args:
+      size: height and width of the image.
+      patch_size: the side P of a patch.
+      stride: the distance T between patches.
+
+    Raises:
+      ValueError: if the stride is not in [1, P].
     """
     if not 1 <= stride <= patch_size:
         raise ValueError(
             f"patch stride must be in [1, patch size {patch_size}], not {stride}"
         )
-    count = math.ceil(max(length - patch_size, 0) / stride) + 1
-    padding = (count - 1) * stride + patch_size - length
-    return Axis(count, padding // 2)
+    counts = -(-(size - patch_size).clip(0) // stride) + 1
+    return Grid(counts, ((counts - 1) * stride + patch_size - size) // 2)
+
+
+def grid_region(region: Region, patch_size: int, stride: int) -> Region:
+    """A part of an image that begins with a patch, in patches of the image's grid."""
+    grid = patch_grid(region.size, patch_size, stride)
+    return Region((region.start + grid.before) // stride, grid.counts)
 
 
 def unfold(
-    image: jax.Array, patch_size: int, stride: int, *, scale: int = 1
-) -> jax.Array:
-    """The patches of an image, zero-padded so that they cover it.
+    image: Num[Array, "B H W C"], patch_size: int, stride: int, *, scale: int = 1
+) -> Num[Array, "B M1 P M2 P C"]:
+    """Extracts the patches of an image, zero-padded so that they cover it.
 
     Args:
       image: [B, S * H, S * W, C].
@@ -53,22 +70,23 @@ def unfold(
     Returns:
       [B, M1, S * P, M2, S * P, C].
     """
-    for axis in (1, 3):  # the second is W, once H has become M1, P
-        grid = patch_axis(image.shape[axis] // scale, patch_size, stride)
+    size = np.array(image.shape[1:3]) // scale
+    grid = patch_grid(size, patch_size, stride)
+    for axis, count, before in zip((1, 3), *grid, strict=True):
         image = _unfold_axis(
-            image, axis, grid, scale * patch_size, scale * stride, scale
+            image, axis, int(count), scale * before, scale * patch_size, scale * stride
         )
     return image
 
 
 def fold(
-    patches: jax.Array,
+    patches: Num[Array, "B M1 P M2 P C"],
     size: tuple[int, int],
     stride: int,
     *,
     scale: int = 1,
-    exists: Exists = (None, None),
-) -> jax.Array:
+    region: Region | None = None,
+) -> Num[Array, "B H W C"]:
     """The image made of patches; where they overlap, their mean.
 
     Args:
@@ -76,43 +94,62 @@ def fold(
       size: (H, W).
       stride: the distance T between patches at scale 1.
       scale: S.
-      exists: bool [M1] and [M2]; the other patches are left out. None: all exist.
+      region: where the H x W pixels lie if they are part of an image; patches that are
+        not the image's are left out. `None` is the whole image.
 
     Returns:
       [B, S * H, S * W, C].
     """
-    for axis, length in enumerate(size, start=1):  # the second, once M1, P are H
-        patches = _fold_axis(patches, axis, length, stride, scale, exists[axis - 1])
-    return patches
+    patch_size, step = patches.shape[2] // scale, stride * scale
+    before = scale * patch_grid(np.array(size), patch_size, stride).before
+    counts = patches.shape[1], patches.shape[3]
+    exists = [jnp.ones(n, bool) for n in counts]
+    if region is not None:
+        exists = inside(grid_region(region, patch_size, stride), counts)
+    x = patches
+    for axis in (1, 2):  # the second is M2, once M1, P have become H
+        first, n = before[axis - 1], exists[axis - 1]
+        count = jnp.broadcast_to(n[:, None], x.shape[axis : axis + 2])
+        x = jnp.where(along(n, axis, x.ndim), x, 0) if region is not None else x
+        x, count = (
+            _slice(_overlap_add(y, at, step), at, first, first + scale * size[axis - 1])
+            for y, at in ((x, axis), (count.astype(x.dtype), 0))
+        )
+        x *= along(1 / jnp.maximum(count, 1), axis, x.ndim)
+    return x
 
 
 def spread(
-    values: jax.Array,
+    values: Num[Array, "B M1 M2 C"],
     size: tuple[int, int],
     patch_size: int,
     stride: int,
     *,
-    exists: Exists = (None, None),
-) -> jax.Array:
-    """The image made of patches that are constant: `fold` of each value over its patch.
+    region: Region | None = None,
+) -> Num[Array, "B H W C"]:
+    """The image made of constant patches: `fold` of each value over its patch.
 
     Args:
       values: [B, M1, M2, C], on the grid of an H x W image.
       size: (H, W).
-      patch_size, stride: of the grid.
-      exists: as in `fold`.
+      patch_size: the side P of a patch.
+      stride: the distance T between patches.
+      region: as in `fold`.
 
     Returns:
       [B, H, W, C].
     """
-    for axis, length in enumerate(size, start=1):
-        values = jnp.repeat(jnp.expand_dims(values, axis + 1), patch_size, axis + 1)
-        values = _fold_axis(values, axis, length, stride, 1, exists[axis - 1])
-    return values
+    batch, m1, m2, channels = values.shape
+    patches = jnp.broadcast_to(
+        values[:, :, None, :, None], (batch, m1, patch_size, m2, patch_size, channels)
+    )
+    return fold(patches, size, stride, region=region)
 
 
-def take(patches: jax.Array, indices: jax.Array) -> jax.Array:
-    """Chooses patches.
+def take(
+    patches: Num[Array, "B N1 P N2 P C"], indices: Int[Array, "B M1 M2"]
+) -> Num[Array, "B M1 P M2 P C"]:
+    """Selects patches.
 
     Args:
       patches: [B, N1, P, N2, P, C].
@@ -123,7 +160,7 @@ def take(patches: jax.Array, indices: jax.Array) -> jax.Array:
     """
     batch, n1, size, n2, _, channels = patches.shape
     _, m1, m2 = indices.shape
-    # A row of a patch is contiguous: it is what is gathered.
+    # Rows of patches, which are contiguous, are gathered: P times fewer copies.
     rows = patches.reshape(batch, n1 * size * n2, size * channels)
     row = jnp.arange(size, dtype=indices.dtype).reshape(1, 1, size, 1)
     first = (indices // n2)[:, :, None] * size  # [B, M1, 1, M2]
@@ -132,80 +169,63 @@ def take(patches: jax.Array, indices: jax.Array) -> jax.Array:
     return taken.reshape(batch, m1, size, m2, size, channels)
 
 
-def _unfold_axis(x, axis, grid, size, step, scale):
-    """[..., L, ...] to [..., count, size, ...]."""
-    blocks = math.ceil(size / step)
-    before = scale * grid.before
-    length = (grid.count + blocks - 1) * step
-    x = jax.lax.slice_in_dim(x, 0, min(x.shape[axis], length - before), axis=axis)
-    margins = [(0, 0)] * x.ndim
-    margins[axis] = (before, length - before - x.shape[axis])
-    x = jnp.pad(x, margins)
-    x = x.reshape(*x.shape[:axis], -1, step, *x.shape[axis + 1 :])
-    shifted = [_slice(x, axis, b, b + grid.count) for b in range(blocks)]
-    return _slice(jnp.concatenate(shifted, axis=axis + 1), axis + 1, 0, size)
-
-
-def _fold_axis(x, axis, length, stride, scale, exists):
-    """[..., count, size, ...] to [..., scale * length, ...]: mean of what overlaps."""
-    count, size = x.shape[axis : axis + 2]
-    step, length = stride * scale, length * scale
-    before = scale * patch_axis(length // scale, size // scale, stride).before
-    blocks = math.ceil(size / step)
-    last = size - (blocks - 1) * step  # rows of a patch in its last block
-    if exists is not None:
-        x = jnp.where(exists.reshape(along(x, axis)), x, 0)
-
-    def overlap(blocks_here, start, stop):
-        """Rows start..stop of every cell, the sum of what each block has there."""
-        return sum(
-            _pad(_slice(x, axis + 1, b * step + start, b * step + stop), b)
-            for b in range(blocks_here)
-        )
-
-    def _pad(rows, b):
-        # Concatenation: on CPU XLA makes of a pad and a sum a loop that is 3 x slower.
-        zeros = [
-            jnp.zeros((*rows.shape[:axis], n, *rows.shape[axis + 1 :]), rows.dtype)
-            for n in (b, blocks - 1 - b)
-        ]
-        return jnp.concatenate([zeros[0], rows, zeros[1]], axis=axis)
-
-    cells = overlap(blocks, 0, last)
-    if last < step:
-        cells = jnp.concatenate([cells, overlap(blocks - 1, last, step)], axis + 1)
-    x = cells.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
-    covers = np.zeros((count, (count + blocks - 1) * step), np.float32)
-    for i in range(count):
-        covers[i, i * step : i * step + size] = 1
-    covers = covers[:, before : before + length]
-    if exists is None:
-        weights = 1 / covers.sum(axis=0)
-    else:
-        weights = 1 / jnp.maximum(exists.astype(np.float32) @ covers, 1)
-    return _slice(x, axis, before, before + length) * jnp.asarray(
-        weights, x.dtype
-    ).reshape(along(x, axis))
-
-
-def along(x: jax.Array, axis: int) -> list[int]:
-    """The shape in which a vector stands along one axis of x."""
-    return [-1 if n == axis else 1 for n in range(x.ndim)]
-
-
-def _slice(x, axis, start, stop):
-    return jax.lax.slice_in_dim(x, start, stop, axis=axis)
-
-
-def pixel_shuffle(x: jax.Array, scale: int) -> jax.Array:
+def pixel_shuffle(x: Num[Array, "B H W D"], scale: int) -> Num[Array, "B SH SW C"]:
     """[B, H, W, C * S * S] to [B, S * H, S * W, C]; torch's channel order c, i, j."""
     batch, height, width, channels = x.shape
     channels //= scale * scale
     x = x.reshape(batch, height, width, channels, scale, scale)
-    x = x.transpose(0, 1, 4, 2, 5, 3)
+    x = x.transpose(0, 1, 4, 2, 5, 3)  # [B, H, S, W, S, C]
     return x.reshape(batch, height * scale, width * scale, channels)
 
 
-def repeat(x: jax.Array, scale: int) -> jax.Array:
+def repeat(x: Num[Array, "B H W C"], scale: int) -> Num[Array, "B SH SW C"]:
     """[B, H, W, C] to [B, S * H, S * W, C], each pixel repeated over S x S."""
     return jnp.repeat(jnp.repeat(x, scale, axis=1), scale, axis=2)
+
+
+def _unfold_axis(x, axis, count, before, size, step):
+    """[..., L, ...] to [..., count, size, ...]."""
+    blocks = math.ceil(size / step)
+    length = (count + blocks - 1) * step
+    x = _slice(x, axis, 0, min(x.shape[axis], length - before))
+    x = _pad(x, axis, before, length - before - x.shape[axis])
+    x = x.reshape(*x.shape[:axis], -1, step, *x.shape[axis + 1 :])
+    shifted = [_slice(x, axis, b, b + count) for b in range(blocks)]
+    return _slice(jnp.concatenate(shifted, axis=axis + 1), axis + 1, 0, size)
+
+
+def _overlap_add(x, axis, step):
+    """[..., count, size, ...] to [..., L, ...], the sum where patches overlap."""
+    size = x.shape[axis + 1]
+    blocks = math.ceil(size / step)
+    last = size - (blocks - 1) * step  # rows in a patch's last block
+
+    def rows(start, stop, blocks_here):
+        """Rows start..stop of every L // step: the sum of the blocks that have them."""
+        return sum(
+            _pad(
+                _slice(x, axis + 1, b * step + start, b * step + stop),
+                axis,
+                b,
+                blocks - 1 - b,
+            )
+            for b in range(blocks_here)
+        )
+
+    cells = rows(0, last, blocks)
+    if last < step:  # apart: on CPU, padding the last block to a full one is 4 x slower
+        cells = jnp.concatenate([cells, rows(last, step, blocks - 1)], axis + 1)
+    return cells.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+
+
+def _pad(x, axis, before, after):
+    # Concatenated: XLA on CPU turns the sum of padded arrays into a 3 x slower loop.
+    first, last = (
+        jnp.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+        for n in (before, after)
+    )
+    return jnp.concatenate([first, x, last], axis=axis)
+
+
+def _slice(x, axis, start, stop):
+    return jax.lax.slice_in_dim(x, start, stop, axis=axis)

@@ -1,9 +1,11 @@
-"""Windowed search for the nearest patches: step 1 of the graph (Section 3.1).
+"""Windowed search for the nearest patches, and the labels of their edges (Section 3.1).
 
-Queries are taken a tile of the grid at a time. The windows of a tile's queries overlap
-almost wholly, so their union is cut out once and the distances are one matrix product,
-masked to each query's own window and handed to `lax.top_k`. Memory is a tile's,
-whatever the size of the image.
+Queries are searched a tile of the grid at a time. The windows of a tile's queries
+overlap almost entirely, so their union is cut out once and the distances are one matrix
+product, masked to each query's own window and handed to `lax.top_k`. Memory is that of
+a tile, whatever the size of the image.
+
+Images are [B, H, W, E], patches are counted row by row.
 """
 
 import functools
@@ -13,90 +15,73 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
-from ignn_jax.ops.patches import Exists, patch_axis, unfold
+from ignn_jax.ops.patches import grid_region, patch_grid, unfold
+from ignn_jax.ops.regions import Region
 
-# Queries a side of a tile. A larger tile makes larger products, and searches more
-# cells that lie in the window of some of its queries only.
+# Queries on a side of a tile. A larger tile makes larger products, but searches more
+# cells that lie in the window of only some of its queries.
 TILE = 16
-# Candidates compared at once; a larger search streams over blocks of this size.
+# Candidates compared at once; a larger search goes through blocks of this size.
 BLOCK = 4096
 
 
-class Neighbors(NamedTuple):
-    """The K nearest candidates of each query, the nearest first.
+class Graph(NamedTuple):
+    """The K nearest candidates of each query patch, the nearest first.
 
-    indices: int32 [B, M1, M2, K], flat (row-major) into the candidates' grid.
-    distances: float32 [B, M1, M2, K], squared Euclidean.
+    indices: int32 [B, M1, M2, K], flat (row-major) into the N1 x N2 candidates.
+    distances: float32 [B, M1, M2, K], squared Euclidean, between embedded patches.
+    labels: float32 [B, M1, M2, K, E], the edge labels: |E_q - E_n| summed over the
+      pixels of the patch.
     """
 
-    indices: jax.Array
-    distances: jax.Array
-
-
-class Grids(NamedTuple):
-    """Where parts of the two grids lie in those of the whole image: int32 [2] each.
-
-    first_query: row and column of the part's first; negative before the image.
-    queries: M1 and M2 of the image.
-    first_candidate: of the part's.
-    candidates: N1 and N2 of the image.
-    window: see `window_sides`; at least K candidates.
-    """
-
-    first_query: jax.Array
-    queries: jax.Array
-    first_candidate: jax.Array
-    candidates: jax.Array
-    window: jax.Array
-
-    def queries_exist(self, counts: tuple[int, int]) -> Exists:
-        """Which of the part's rows and columns of queries are the image's."""
-        numbers = [
-            n + jnp.arange(m) for n, m in zip(self.first_query, counts, strict=True)
-        ]
-        return tuple(
-            (n >= 0) & (n < m) for n, m in zip(numbers, self.queries, strict=True)
-        )
+    indices: Int[Array, "B M1 M2 K"]
+    distances: Float[Array, "B M1 M2 K"]
+    labels: Float[Array, "B M1 M2 K E"]
 
 
 def window_starts(
-    queries: jax.Array | int,
-    candidates: int,
-    width: int,
+    queries: Int[np.ndarray | Array, " M"] | int,
+    candidates: Int[np.ndarray | Array, ""] | int,
+    width: Int[np.ndarray | Array, ""] | int,
     *,
     scale: int,
     center: str = "centered",
-) -> jax.Array:
+) -> Int[Array, " M"]:
     """First candidate in the windows of the queries of these numbers, along one axis.
 
-    The center of query i is candidate i // scale. `center="reference"` takes the
-    reference's i // 2 and width // scale for the half width: off center at scale 3.
+    The center of query i is candidate i // scale. `center="reference"` uses, as the
+    reference does, i // 2 and width // scale as the half width: off center at scale 3.
     """
     half = {"centered": width // 2, "reference": width // scale}[center]
     first = queries // _step(scale, center) - half
-    return jnp.clip(first, 0, candidates - width).astype(jnp.int32)
+    return first.clip(0, candidates - width).astype(np.int32)
 
 
 def windows_union(queries: int, width: int, *, scale: int, center: str) -> int:
-    """Candidates that hold the windows of any so many consecutive queries."""
+    """Candidates that hold the windows of this many consecutive queries."""
     return width + math.ceil((queries - 1) / _step(scale, center))
 
 
 def _step(scale, center):
-    """Queries in which the window moves on by one candidate."""
+    """Queries after which the window moves by one candidate."""
     return scale if center == "centered" else 2
 
 
-def window_sides(window: int, candidates: tuple[int, int]) -> tuple[int, int]:
+def window_sides(
+    window: int, candidates: Int[np.ndarray | Array, "2"]
+) -> Int[np.ndarray | Array, "2"]:
     """The window's height and width in a grid of n1 x n2 candidates.
 
-    A square of side `window`, at most the smaller side of the grid; the whole grid if
-    0, or if no side of the grid is larger.
+    A square of side `window`, or of the grid's smaller side if that is smaller; the
+    whole grid if `window` is 0 or no side of the grid is larger.
     """
-    if not window or window >= max(candidates):
+    if not window:
         return candidates
-    return (min(window, *candidates),) * 2
+    where = jnp.where if isinstance(candidates, jax.Array) else np.where
+    side = candidates.min().clip(max=window)
+    return where(window >= candidates.max(), candidates, side)
 
 
 @functools.partial(
@@ -108,12 +93,12 @@ def window_sides(window: int, candidates: tuple[int, int]) -> tuple[int, int]:
         "patch_stride",
         "scale",
         "window_center",
-        "exclude_self",
+        "block",
     ),
 )
 def nearest_patches(
-    queries: jax.Array,
-    candidates: jax.Array,
+    queries: Float[Array, "B H W E"],
+    candidates: Float[Array, "B h w E"],
     *,
     neighbors: int,
     window: int,
@@ -121,204 +106,190 @@ def nearest_patches(
     patch_stride: int,
     scale: int,
     window_center: str = "centered",
-    exclude_self: bool = False,
-    grids: Grids | None = None,
-) -> Neighbors:
-    """The nearest candidate patches of every query patch.
-
-    Of a whole image, or of a part of it: then `queries` and `candidates` begin with a
-    patch of their grid, end with one, and the latter hold the windows of the former.
+    block: int = BLOCK,
+    regions: tuple[Region, Region] | None = None,
+) -> Graph:
+    """Finds the nearest candidate patches of every query patch.
 
     Args:
       queries: [B, H, W, E], the embedded image; M1 x M2 patches.
-      candidates: [B, h, w, E], the embedded image downsampled; N1 x N2 patches.
+      candidates: [B, h, w, E], the embedded image downsampled; N1 x N2 patches. At
+        scale 1 no patch is its own neighbor.
       neighbors: K; fewer are returned where the window holds fewer.
       window: side of the square of candidates that a query is compared with, in grid
         cells (see `window_sides`).
       patch_size, patch_stride: of both grids, in pixels.
       scale: downsampling factor between the two images.
       window_center: see `window_starts`.
-      exclude_self: leave out the candidate in the query's own place (for scale 1).
-      grids: where the parts lie; None for whole images.
+      block: candidates compared at once.
+      regions: where queries and candidates lie if they are parts of the two images.
+        Each begins and ends with a patch of its image's grid, the candidates contain
+        the windows of the queries, and these hold at least K. `None`: whole images.
 
     Returns:
-      Neighbors, with indices and distances [B, M1, M2, K]. Of queries beyond the image
-      they have no meaning.
+      The graph. It is meaningless for queries beyond the image.
     """
-    axes = [
-        patch_axis(length, patch_size, patch_stride)
-        for length in (*queries.shape[1:3], *candidates.shape[1:3])
+    grids = [
+        patch_grid(np.array(image.shape[1:3]), patch_size, patch_stride)
+        for image in (queries, candidates)
     ]
-    m1, m2, n1, n2 = (axis.count for axis in axes)
-    if grids is None:
-        origin, sides = (0, 0), window_sides(window, (n1, n2))
-        exclude_self = exclude_self and sides != (1, 1)
-        neighbors = min(neighbors, math.prod(sides) - exclude_self)
-        grids = Grids(origin, (m1, m2), origin, (n1, n2), sides)
-        limits = sides
+    (m1, m2), (n1, n2) = (grid.counts.tolist() for grid in grids)
+    if regions is None:
+        first = np.zeros(2, np.int32)
+        here, there = (Region(first, grid.counts) for grid in grids)
+        sides = window_sides(window, there.size)
+        neighbors = min(neighbors, max(math.prod(sides.tolist()) - (scale == 1), 1))
     else:
-        limits = (window or n1, window or n2)
+        here, there = (grid_region(r, patch_size, patch_stride) for r in regions)
+        sides = window_sides(window, there.size)
+    exclude_self = scale == 1 and (regions is not None or math.prod(sides) > 1)
     rows, columns = (
-        _plan_axis(m, n, limit, Grids(*numbers), scale, window_center)
-        for m, n, limit, *numbers in zip(
-            (m1, m2), (n1, n2), limits, *grids, strict=True
+        _plan_axis(m, n, window or n, *numbers, scale=scale, center=window_center)
+        for m, n, *numbers in zip(
+            (m1, m2), (n1, n2), here.start, there.start, there.size, sides, strict=True
         )
     )
-    height, width = grids.window
-    block = min(rows.union, max(1, BLOCK // columns.union))  # rows of candidates
+    query_source, candidate_source = (
+        _Source(image, grid.before.tolist(), patch_size, patch_stride)
+        for image, grid in zip((queries, candidates), grids, strict=True)
+    )
+    tile_sides = rows.tile, columns.tile
+    block_rows = min(rows.union, max(1, block // columns.union))
 
-    def cut(image, grid_axes, grid_counts, batch, firsts, counts):
-        """Patches [counts[0] * counts[1], P * P * E] from a place in the grid on."""
-        starts = [
-            first * patch_stride - axis.before
-            for first, axis in zip(firsts, grid_axes, strict=True)
-        ]
-        sizes, lengths = (
-            [(count - 1) * patch_stride + patch_size for count in numbers]
-            for numbers in (counts, grid_counts)
-        )
-        margins = [
-            (axis.before, max(length - axis.before - side, 0))
-            for axis, length, side in zip(
-                grid_axes, lengths, image.shape[1:3], strict=True
-            )
-        ]
-        region = _region(image, batch, starts, sizes, margins).astype(jnp.float32)
-        patches = unfold(region, patch_size, patch_stride)[0]
-        return patches.transpose(0, 2, 1, 3, 4).reshape(math.prod(counts), -1)
+    def search_block(tile, query, offset, fresh):
+        """The nearest in rows of the union from `offset` on, but not before `fresh`.
+
+        Returns distances and indices [tile, tile, K].
+        """
+        batch, i, j = tile
+        top, left = rows.first[i] + offset, columns.first[j]
+        candidate = candidate_source.cut(
+            batch, (top, left), (block_rows, columns.union)
+        ).reshape(block_rows * columns.union, -1)
+        products = jnp.matmul(query, candidate.T, precision=jax.lax.Precision.HIGHEST)
+        distances = (
+            jnp.sum(query**2, axis=1)[:, None]
+            + jnp.sum(candidate**2, axis=1)[None, :]
+            - 2 * products
+        ).reshape(*tile_sides, block_rows, columns.union)
+        row = top + jnp.arange(block_rows)
+        column = left + jnp.arange(columns.union)
+        allowed = (rows.window_holds(i, row) & (row >= rows.first[i] + fresh)[None])[
+            :, None, :, None
+        ] & columns.window_holds(j, column)[None, :, None, :]
+        if exclude_self:
+            own_row = rows.own[i][:, None] == row[None]
+            own_column = columns.own[j][:, None] == column[None]
+            allowed &= ~(own_row[:, None, :, None] & own_column[None, :, None, :])
+        distances = jnp.where(allowed, distances, jnp.inf).reshape(*tile_sides, -1)
+        nearest, place = jax.lax.top_k(-distances, neighbors)
+        index = (top + place // columns.union) * n2 + left + place % columns.union
+        return -nearest, index
 
     def search_tile(tile):
         batch, i, j = tile
-        top, left = rows.first[i], columns.first[j]
-        tile_sides = rows.tile, columns.tile
-        query = cut(
-            queries,
-            axes[:2],
-            (rows.starts.size, columns.starts.size),
-            batch,
-            (i * rows.tile, j * columns.tile),
-            tile_sides,
-        )
-
-        def search_block(offset, fresh):
-            """Nearest among `block` rows of the union; those before `fresh` are known.
-
-            Returns distances and indices [tile, tile, K].
-            """
-            candidate = cut(
-                candidates,
-                axes[2:],
-                (n1, n2),
-                batch,
-                (top + offset, left),
-                (block, columns.union),
-            )
-            products = jnp.matmul(
-                query, candidate.T, precision=jax.lax.Precision.HIGHEST
-            )
-            distances = (
-                jnp.sum(query**2, axis=1)[:, None]
-                + jnp.sum(candidate**2, axis=1)[None, :]
-                - 2 * products
-            ).reshape(rows.tile, columns.tile, block, columns.union)
-            row = top + offset + jnp.arange(block)
-            column = left + jnp.arange(columns.union)
-            allowed = (_inside(rows, i, row, height) & (row >= top + fresh)[None])[
-                :, None, :, None
-            ] & _inside(columns, j, column, width)[None, :, None, :]
-            if exclude_self:
-                same_row = rows.own[_numbers(rows, i)][:, None] == row[None]
-                same_column = columns.own[_numbers(columns, j)][:, None] == column[None]
-                allowed &= ~(same_row[:, None, :, None] & same_column[None, :, None, :])
-            distances = jnp.where(allowed, distances, jnp.inf)
-            nearest, place = jax.lax.top_k(
-                -distances.reshape(rows.tile, columns.tile, -1), neighbors
-            )
-            index = (top + offset + place // columns.union) * n2
-            return -nearest, index + left + place % columns.union
+        query = query_source.cut(batch, (i * rows.tile, j * columns.tile), tile_sides)
+        flat = query.reshape(math.prod(tile_sides), -1)
 
         def merge(n, best):
-            offset = jnp.minimum(n * block, rows.union - block)
-            found = search_block(offset, n * block)
+            offset = jnp.minimum(n * block_rows, rows.union - block_rows)
+            found = search_block(tile, flat, offset, n * block_rows)
             distances, indices = (
                 jnp.concatenate(pair, axis=-1) for pair in zip(best, found, strict=True)
             )
             nearest, place = jax.lax.top_k(-distances, neighbors)
             return -nearest, jnp.take_along_axis(indices, place, axis=-1)
 
-        best = search_block(0, 0)
-        blocks = math.ceil(rows.union / block)
-        return jax.lax.fori_loop(1, blocks, merge, best) if blocks > 1 else best
+        best = search_block(tile, flat, 0, 0)
+        blocks = math.ceil(rows.union / block_rows)
+        if blocks > 1:
+            best = jax.lax.fori_loop(1, blocks, merge, best)
+        distances, indices = best
 
-    batch = queries.shape[0]
-    tiles = (batch, rows.first.size, columns.first.size)
+        def label(index):  # [tile, tile], of one neighbor of each query
+            neighbor = candidate_source.gather(batch, *jnp.divmod(index, n2))
+            return jnp.abs(query - neighbor).sum(axis=(2, 3))
+
+        # Labelled here, where the copies of the neighbors' patches are a tile's.
+        labels = jnp.moveaxis(jax.lax.map(label, jnp.moveaxis(indices, -1, 0)), 0, 2)
+        return Graph(indices, jnp.maximum(distances, 0), labels)
+
+    tiles = (queries.shape[0], len(rows.first), len(columns.first))
     found = jax.lax.map(
         search_tile, tuple(jnp.asarray(n.ravel(), jnp.int32) for n in np.indices(tiles))
     )
 
-    def assemble(x):  # [B * tiles, tile, tile, K] -> [B, M1, M2, K]
-        x = x.reshape(*tiles, rows.tile, columns.tile, neighbors).transpose(
-            0, 1, 3, 2, 4, 5
+    def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
+        x = x.reshape(*tiles, *x.shape[1:]).swapaxes(2, 3)
+        x = x.reshape(tiles[0], tiles[1] * rows.tile, -1, *x.shape[5:])
+        return x[:, :m1, :m2]
+
+    return jax.tree.map(assemble, found)
+
+
+class _Source(NamedTuple):
+    """An image that patches are cut from, zeros beyond it."""
+
+    image: jax.Array  # [B, H, W, E]
+    before: list[int]  # zeros before the first patch's row and column
+    patch_size: int
+    stride: int
+
+    def cut(self, batch, first, counts):
+        """A rectangle of patches from patch `first` on: [*counts, P, P, E]."""
+        starts = [n * self.stride - b for n, b in zip(first, self.before, strict=True)]
+        sizes = [(n - 1) * self.stride + self.patch_size for n in counts]
+        area = self._pixels(
+            batch,
+            starts[0] + jnp.arange(sizes[0])[:, None],
+            starts[1] + jnp.arange(sizes[1])[None, :],
         )
-        return x.reshape(batch, rows.starts.size, columns.starts.size, neighbors)[
-            :, :m1, :m2
-        ]
+        patches = unfold(area[None], self.patch_size, self.stride)[0]
+        return patches.swapaxes(1, 2)
 
-    distances, indices = (assemble(x) for x in found)
-    return Neighbors(indices, jnp.maximum(distances, 0))
+    def gather(self, batch, row, column):
+        """The patches at these places of the grid, [...]: [..., P, P, E]."""
+        rows, columns = (
+            jnp.stack([n * self.stride - b + p for p in range(self.patch_size)], -1)
+            for n, b in zip((row, column), self.before, strict=True)
+        )
+        return self._pixels(batch, rows[..., :, None], columns[..., None, :])
 
-
-def _region(image, batch, starts, sizes, margins):
-    """A rectangle of an image, zeros where it lies beyond: [1, *sizes, C].
-
-    It reaches beyond by at most the margins. It is what is padded: of the image there
-    is no copy.
-    """
-    sides, channels = image.shape[1:3], image.shape[3]
-    held = [min(size, side) for size, side in zip(sizes, sides, strict=True)]
-    firsts = [
-        jnp.clip(start, 0, side - n)
-        for start, side, n in zip(starts, sides, held, strict=True)
-    ]
-    part = jax.lax.dynamic_slice(image, (batch, *firsts, 0), (1, *held, channels))
-    part = jnp.pad(part, [(0, 0), *margins, (0, 0)])
-    within = [
-        before + start - first
-        for (before, _), start, first in zip(margins, starts, firsts, strict=True)
-    ]
-    return jax.lax.dynamic_slice(part, (0, *within, 0), (1, *sizes, channels))
+    def _pixels(self, batch, rows, columns):
+        height, width = self.image.shape[1:3]
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        pixels = self.image[batch, rows.clip(0, height - 1), columns.clip(0, width - 1)]
+        return jnp.where(inside[..., None], pixels, 0).astype(jnp.float32)
 
 
 class _AxisPlan(NamedTuple):
     """How one axis of the query grid is cut into tiles, in candidates of the part."""
 
     tile: int  # queries in a tile
-    starts: jax.Array  # [tiles * tile], first candidate in each query's window
     union: int  # candidates that cover the windows of any tile
     first: jax.Array  # [tiles], first candidate of a tile's union
-    own: jax.Array  # [tiles * tile], the candidate in each query's place (for scale 1)
+    starts: jax.Array  # [tiles, tile], first candidate in each query's window
+    own: jax.Array  # [tiles, tile], the candidate in each query's place (at scale 1)
+    width: jax.Array | int  # candidates in a window
+
+    def window_holds(self, tile, position):
+        """Whether each position lies in each query's window: [tile, positions]."""
+        start = self.starts[tile][:, None]
+        return (position[None] >= start) & (position[None] < start + self.width)
 
 
-def _plan_axis(queries, candidates, limit, grid, scale, center) -> _AxisPlan:
-    """Of `queries` and `candidates` in the part, and windows of at most `limit`."""
+def _plan_axis(
+    queries, candidates, limit, first_query, first_candidate, count, width, **center
+) -> _AxisPlan:
+    """Plans the search of `queries` among `candidates`, both of the part.
+
+    The part begins with `first_query` and `first_candidate` of the image, which has
+    `count` candidates. Windows are `width` wide, and at most `limit`.
+    """
     tiles = math.ceil(queries / TILE)
     tile = math.ceil(queries / tiles)
-    number = grid.first_query + jnp.arange(tiles * tile)
-    starts = window_starts(
-        number, grid.candidates, grid.window, scale=scale, center=center
-    )
-    starts = starts - grid.first_candidate
-    union = min(candidates, windows_union(tile, limit, scale=scale, center=center))
-    first = jnp.clip(starts[::tile], 0, candidates - union)
-    return _AxisPlan(tile, starts, union, first, number - grid.first_candidate)
-
-
-def _numbers(axis: _AxisPlan, tile) -> jax.Array:
-    """The grid positions of a tile's queries: [tile]."""
-    return tile * axis.tile + jnp.arange(axis.tile)
-
-
-def _inside(axis: _AxisPlan, tile, position, width) -> jax.Array:
-    """Whether each position lies in each query's window: [tile, positions]."""
-    start = axis.starts[_numbers(axis, tile)][:, None]
-    return (position[None] >= start) & (position[None] < start + width)
+    number = first_query + jnp.arange(tiles * tile).reshape(tiles, tile)
+    starts = window_starts(number, count, width, **center) - first_candidate
+    union = min(candidates, windows_union(tile, limit, **center))
+    first = jnp.clip(starts[:, 0], 0, candidates - union)
+    return _AxisPlan(tile, union, first, starts, number - first_candidate, width)

@@ -255,7 +255,7 @@ def test_identical_images_are_valid_json(tmp_path):
             ("--weights", "{workdir}", "--scale", 3),
             "--scale: .* network for x2, not x3",
         ),
-        (("--weights", "{workdir}", "--tile", -20), "a tile of -20 pixels"),
+        (("--weights", "{workdir}", "--tile", -20), "-20 is not the side of a tile"),
         (("--weights", "{root}/none"), "no such weights file"),
         (("--weights", "{workdir}", "--sets", "Three"), "which holds One, Two"),
         (("--weights", "{workdir}", "--json", "{root}/no/e.json"), "no folder"),

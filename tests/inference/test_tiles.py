@@ -69,9 +69,9 @@ class Probe(nn.Module):
     features: int = 4
 
     @nn.compact
-    def __call__(self, lr, place=None):
+    def __call__(self, lr, region=None):
         self.note(lr.shape)
-        with border(place, lr.shape[1]):
+        with border(region, lr.shape[1]):
             for n in range(2):
                 lr = nn.Conv(3, (5, 5), name=f"conv_{n}")(lr)
         return lr.repeat(2, axis=1).repeat(2, axis=2)
@@ -229,5 +229,5 @@ def test_progress_wraps_the_tiles(tile, count):
 
 @pytest.mark.parametrize("tile", [-8, "all", 2.5])
 def test_what_is_no_tile_is_refused(tile):
-    with pytest.raises(InputError, match=f"a tile of {tile}"):
+    with pytest.raises(InputError, match=f"{tile} is not the side of a tile"):
         TiledNetwork(*make_probe()[:2], tile=tile)
