@@ -14,6 +14,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
+import ignn_jax
 from configs import base
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
@@ -262,6 +263,14 @@ def test_files_that_are_named_exist(page):
         is_path = re.fullmatch(rf"(?:{prefixes})/[\w/.-]*", code)
         is_example = re.search(r"ROOM|light-x2", code)
         assert not is_path or is_example or (REPOSITORY / code).exists(), code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_public_names_exist(page):
+    for block in code_blocks(page, "python"):
+        compile(block, page.name, "exec")
+    names = re.findall(r"\bignn\.(?!py\b)([A-Za-z_]\w*)", text(page))
+    assert set(names) <= {*ignn_jax.__all__, "__all__"}
 
 
 def test_the_experiment_runs_as_it_stands(monkeypatch, capsys):
