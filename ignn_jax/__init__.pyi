@@ -14,6 +14,7 @@ from .inference.ensemble import self_ensemble as self_ensemble
 from .inference.images import upscale as upscale
 from .inference.upscalers import bicubic_upscaler as bicubic_upscaler
 from .inference.upscalers import upscaler as upscaler
+from .models.aggregation import aggregate as aggregate
 from .models.edsr import EDSR as EDSR
 from .models.factory import create_model as create_model
 from .models.factory import model_settings as model_settings

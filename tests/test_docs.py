@@ -220,7 +220,6 @@ def test_extras_exist():
             assert set(extras.split(",")) <= set(setup["options.extras_require"])
 
 
-@pytest.mark.xfail(strict=False, reason="the rooms are still being moved")
 def test_the_tree_is_the_packages():
     tree = code_blocks(REPOSITORY / "docs/architecture.md", "text")[0]
     named, room = set(), ""
