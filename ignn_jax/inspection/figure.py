@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from ignn_jax.inference.layout import SPOILT
-from ignn_jax.inspection.neighbors import Box, Explanation
+from ignn_jax.inspection.boxes import Box
+from ignn_jax.inspection.neighbors import Explanation
 
 _DPI = 120
 _LEGEND = (

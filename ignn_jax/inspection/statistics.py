@@ -1,6 +1,6 @@
-"""What the graph of a trained network looks like: where neighbors lie, what they weigh.
+"""Statistics of a network's graph: how far neighbors lie, and how much they weigh.
 
-Arrays are float32, NumPy's, of one image.
+Arrays are NumPy's, float32, and belong to one image.
 """
 
 import functools
@@ -15,17 +15,18 @@ from scipy.special import entr
 from ignn_jax.models import IGNN, GraphConfig
 from ignn_jax.ops.patches import patch_grid
 
-# Side of the part that is looked at: the paper's window, 30 cells, is 120 pixels wide.
+# Side of the part of an image that is used: the paper's window of 30 cells covers 120
+# pixels.
 SIDE = 128
 
 
 class GraphStatistics(NamedTuple):
-    """Of each edge; the neighbors of a query are sorted, the nearest in E first.
+    """Every edge of a graph; each query's neighbors are sorted, the nearest in E first.
 
-    offset: [M1, M2, K], LR pixels between the centers of the query patch and of the
-      S times larger patch that its neighbor stands for.
+    offset: [M1, M2, K], LR pixels from the center of the query patch to the center of
+      its neighbor's HR patch.
     distance: [M1, M2, K], Euclidean, in the embedding E.
-    weight: [H, W, K], of the HR maps.
+    weight: [H, W, K], the edge weights of the HR output, at LR size.
     """
 
     offset: np.ndarray
@@ -33,9 +34,13 @@ class GraphStatistics(NamedTuple):
     weight: np.ndarray
 
     def summary(self) -> dict[str, float]:
-        """The mean and quantiles of the offset; of each rank, from 1, the mean distance
-        and weight; and the mean entropy of the weights, from 0, one neighbor takes all,
-        to 1, all weigh the same.
+        """Averages over the graph.
+
+        Returns:
+          The mean and percentiles of the offset; the mean distance and weight of the
+          nearest neighbors, of the second nearest and so on, from 1; and the mean
+          entropy of the weights, from 0 (one neighbor has all the weight) to 1 (all
+          weigh the same).
         """
         values = {"offset_mean": self.offset.mean()}
         for percent in (10, 50, 90):
@@ -53,15 +58,15 @@ class GraphStatistics(NamedTuple):
 def graph_statistics(
     model: nn.Module, variables: Any, lr: np.ndarray
 ) -> GraphStatistics | None:
-    """Looks at a network's graph of an image.
+    """The statistics of a network's graph of an image.
 
     Args:
       model: the network.
-      variables: as `model.apply` takes them.
-      lr: uint8 [H, W, 3]; its middle is taken, `SIDE` pixels a side at most.
+      variables: what `model.apply` takes.
+      lr: uint8 [H, W, 3]; only its middle is used, at most `SIDE` x `SIDE` pixels.
 
     Returns:
-      The statistics; None where the network has no graph: EDSR, or "non_local".
+      The statistics; None if the network has no graph.
     """
     if not has_graph(model):
         return None
@@ -75,20 +80,20 @@ def graph_statistics(
 
 
 def has_graph(model: nn.Module) -> TypeGuard[IGNN]:
-    """Whether a network has a graph of patches: not EDSR, nor "non_local"."""
+    """Whether a network has a graph of patches; EDSR and "non_local" have none."""
     return isinstance(model, IGNN) and model.graph.kind != "non_local"
 
 
-# Under jit, what is not returned is not computed: the search, but none of the HR maps.
+# Under jit only what is returned is computed: the search, but none of the HR maps.
 @functools.partial(jax.jit, static_argnames=("model", "method"))
 def observe(
     model: IGNN, variables: Any, *inputs: Any, method: str = "__call__"
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The graph that a network makes of one image, or of a part (method "decode").
+    """The graph that a network makes of one image, or of a part with method "decode".
 
     Returns:
-      The neighbors, flat into the candidates' grid, and their distances, Euclidean, in
-      E, [M1, M2, K]; and their weights [H, W, K].
+      The neighbors [M1, M2, K], flat into the candidates' grid; their Euclidean
+      distances in E, [M1, M2, K]; and their weights [H, W, K].
     """
     _, seen = model.apply(variables, *inputs, method=method, mutable="intermediates")
     seen = seen["intermediates"]
@@ -100,11 +105,11 @@ def observe(
 def _offsets(
     indices: np.ndarray, size: tuple[int, int], scale: int, config: GraphConfig
 ) -> np.ndarray:
-    """The spatial distances [M1, M2, K] of queries and their neighbors' places."""
+    """The spatial distances [M1, M2, K] between queries and their HR patches."""
     patch, stride = config.patch_size, config.patch_stride
 
     def centers(scale):
-        """Of the patches' rows and columns, in pixels of the LR image."""
+        """Centers of the rows, and of the columns, of patches in LR pixels."""
         grid = patch_grid(np.array(size) // scale, patch, stride)
         for count, before in zip(*grid, strict=True):
             first = scale * (np.arange(count) * stride - before)

@@ -1,4 +1,4 @@
-"""What `explain` finds: a known place, and that of a loop; and the command."""
+"""What `explain` finds, against a known place and a loop; and the command."""
 
 import io
 import itertools
@@ -10,8 +10,9 @@ from matplotlib.colors import to_hex
 from PIL import ExifTags, Image
 
 from ignn_jax.cli import main
+from ignn_jax.inspection.boxes import Box
 from ignn_jax.inspection.figure import draw
-from ignn_jax.inspection.neighbors import Box, Explanation, explain
+from ignn_jax.inspection.neighbors import Explanation, explain
 from ignn_jax.inspection.statistics import observe
 from ignn_jax.models import EDSR
 from ignn_jax.models.ignn import downsample
@@ -50,7 +51,7 @@ def test_a_motif_finds_itself_twice_as_large(tmp_path, capsys):
         "on"
     )
     assert header.split() == ["neighbor", "distance", "weight", "HR", "patch"]
-    # The middle of both: what is searched begins every 4 pixels, and so does this.
+    # Candidates start every 4 pixels; this one is in the middle of the large motif.
     rank, distance, weight, place = first.split()
     assert (rank, place) == ("1", "108,136")
     _, other_distance, other_weight, _ = second.split()
@@ -67,13 +68,13 @@ def before(length, patch, stride):
 
 
 def corners(length, patch, stride):
-    """The first pixels of the patches along an axis."""
+    """The first pixel of each patch along an axis."""
     first = -before(length, patch, stride)
     return range(first, length - patch + stride, stride)
 
 
 def pixels(image, box):
-    """Zeros beyond the image."""
+    """The pixels of a box, zeros beyond the image."""
     margin = max(box)
     padded = np.pad(image, [(margin, margin)] * 2 + [(0, 0)])
     top, left = box.top + margin, box.left + margin

@@ -12,13 +12,13 @@ from tests.networks import random_variables, tiny_ignn
 
 
 def padding(length, patch, stride):
-    """Before and after, fewest that let patches cover the length."""
+    """The fewest zeros before and after with which patches cover the length."""
     missing = -(length - patch) % stride
     return missing // 2, missing - missing // 2
 
 
 def patches(image, patch, stride):
-    """By their place in the grid: values, and the first row and column they cover."""
+    """Row by row: the values, and the first row and column that they cover."""
     height, width, _ = image.shape
     pads = [padding(n, patch, stride) for n in (height, width)]
     padded = np.pad(image, [*pads, (0, 0)])
@@ -30,7 +30,7 @@ def patches(image, patch, stride):
 
 
 def center(first, side):
-    """The mean place of the pixels of a square."""
+    """The mean position of the pixels of a square."""
     return np.array([np.mean([n + i for i in range(side)]) for n in first])
 
 
@@ -59,7 +59,7 @@ def test_edges_are_those_of_a_loop(kind, scale, size, patch, stride):
         for candidate, place in candidates:
             if factor == 1 and place == first:
                 continue  # itself
-            # What of F_L the candidate stands for is `factor` times larger.
+            # The candidate's HR patch is `factor` times as large.
             there = center(np.array(place) * factor, patch * factor)
             away = np.linalg.norm(there - center(first, patch))
             found.append((np.linalg.norm(query - candidate), away))
