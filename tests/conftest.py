@@ -7,7 +7,7 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 
-# What is compiled is shared by all tests and processes, and kept for the next run.
+# Compiled programs are shared by all tests and processes, and kept for the next run.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "compiled")
 )
@@ -15,17 +15,25 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402, it reads these when it is imported
+import jaxtyping  # noqa: E402
+
+import tests.typecheck  # noqa: E402, F401, the hook finds it here
+
+# Every test checks the shapes that these rooms declare.
+jaxtyping.install_import_hook(
+    ("ignn_jax.ops", "ignn_jax.models"), "tests.typecheck.typechecked"
+)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Compiling takes most of the tests' time, and this halves it. The golden tests, and all
-# that run in processes of their own, are compiled as they are for users.
+# Compiling takes most of the tests' time, and this halves it. The golden tests, and
+# programs in new processes, are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="module")
 def optimized():
-    """Compiles a module's tests as it is done for users."""
+    """Compiles what a module's tests run as it is compiled for users."""
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)
@@ -33,14 +41,14 @@ def optimized():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> None:
-    """Decoded images go to a folder of this session, not to the user's."""
+    """Puts decoded images into a folder of this session, not into the user's."""
     os.environ["IGNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def images() -> pathlib.Path:
-    """The folder that holds `train/` and `benchmark/`; skips where there is none."""
+    """The folder with `train/` and `benchmark/`; skips the test if there is none."""
     folder = os.environ.get("IGNN_DATA")
     if not folder:
-        pytest.skip("IGNN_DATA is not set: tests on benchmark images are left out")
+        pytest.skip("IGNN_DATA is not set: tests on benchmark images are skipped")
     return pathlib.Path(folder)
