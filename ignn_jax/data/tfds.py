@@ -6,6 +6,7 @@ The HR image is the feature `hr`, with `lr` beside it, as in DIV2K, or `image`.
 import importlib.util
 import io
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -111,7 +112,7 @@ def _prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
         print(
             f"tfds:{name} is downloaded and prepared in {builder.data_dir}, once; "
             "set TFDS_DATA_DIR for another folder",
-            flush=True,
+            file=sys.stderr,
         )
         builder.download_and_prepare(file_format="array_record")
     except ImportError as error:

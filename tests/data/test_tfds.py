@@ -63,6 +63,7 @@ for builder in (Div2k(config="bicubic_x2"), Other()):
 """
 READ = """
 import sys
+sys.stderr = sys.stdout
 import numpy as np
 from ignn_jax.data.sets import load_set
 from ignn_jax.errors import InputError
