@@ -15,14 +15,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402, it reads these when it is imported
-import jaxtyping  # noqa: E402
-
-import tests.typecheck  # noqa: E402, F401, the hook finds it here
-
-# Every test checks the shapes that these rooms declare.
-jaxtyping.install_import_hook(
-    ("ignn_jax.ops", "ignn_jax.models"), "tests.typecheck.typechecked"
-)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
