@@ -1,6 +1,7 @@
 """How much memory there is for a network, and whether an error says: too little."""
 
 import pathlib
+from typing import Any
 
 import jax
 import psutil
@@ -24,7 +25,7 @@ def available_memory(device: jax.Device) -> float:
 
 def planned_memory(compiled: jax.stages.Compiled) -> int:
     """Bytes that XLA will take on each device for a program and its arguments."""
-    plan = compiled.memory_analysis()
+    plan: Any = compiled.memory_analysis()
     return (
         plan.argument_size_in_bytes
         + plan.output_size_in_bytes

@@ -15,6 +15,19 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402, it reads these when it is imported
+from jaxtyping import install_import_hook  # noqa: E402
+
+# Shapes are checked as they are annotated; but not in ops.bicubic and ops.color, which
+# check their own arguments and are given wrong ones, nor in models.embedding, since
+# beartype cannot check what it inherits from Flax.
+SHAPED = {
+    "ops": ("patches", "regions", "search"),
+    "models": ("aggregation", "edsr", "graph", "ignn", "non_local"),
+}
+install_import_hook(
+    [f"ignn_jax.{room}.{name}" for room, names in SHAPED.items() for name in names],
+    "beartype.beartype",
+)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -12,6 +12,8 @@ from ignn_jax.inference.layout import Layout
 from ignn_jax.models.ignn import Encoded
 from ignn_jax.ops.regions import Region
 
+Position = Any  # row and column: two whole numbers
+
 
 class Features:
     """F_L of an image, encoded a row of tiles at a time when it is first needed."""
@@ -22,7 +24,7 @@ class Features:
         self._batch = batch
         self._rows: dict[int, np.ndarray] = {}
 
-    def cut(self, start: Sequence[int], sides: tuple[int, int]) -> np.ndarray:
+    def cut(self, start: Position, sides: tuple[int, int]) -> np.ndarray:
         """A part of it, [h, w, C], zeros beyond the image."""
         side, height = self._layout.side, self._image.shape[0]
         first = max(start[0], 0) // side
@@ -40,7 +42,7 @@ class Features:
             sides = (side + 2 * self._layout.halo,) * 2
             encoded: list[np.ndarray] = []
             for batch in batches(starts, self._batch):
-                regions = [self._layout.queries(start) for start in batch]
+                regions = map(self._layout.queries, batch)
                 parts = [(cut(self._image, r.start, sides), r) for r in regions]
                 encoded.extend(self._encode(parts))
             row = np.concatenate(encoded, axis=1)
@@ -57,8 +59,8 @@ def cut_tile(
     layout: Layout,
     start: tuple[int, int],
     image: np.ndarray,
-    features: Callable[[Sequence[int], tuple[int, int]], np.ndarray],
-) -> tuple[Encoded, Encoded | None]:
+    features: Callable[[Position, tuple[int, int]], np.ndarray],
+) -> tuple[Encoded, Encoded] | tuple[np.ndarray, Region]:
     """What a network takes for the tile that starts here.
 
     Args:
@@ -68,27 +70,28 @@ def cut_tile(
       features: cuts F_L, as `Features.cut`.
 
     Returns:
-      The queries and candidates of `IGNN.decode`; without a graph, an image alone.
+      The queries and candidates of `IGNN.decode`, or the image and region of EDSR.
     """
 
     def part(region: Region, sides: tuple[int, int]) -> Encoded:
-        encoded = features(region.start, sides) if layout.candidate_sides else None
-        return Encoded(cut(image, region.start, sides), encoded, region)
+        start = region.start
+        return Encoded(cut(image, start, sides), features(start, sides), region)
 
-    queries = part(layout.queries(start), (layout.query_side,) * 2)
+    region, sides = layout.queries(start), (layout.query_side,) * 2
     if layout.candidate_sides is None:
-        return queries, None
-    return queries, part(layout.candidates(start), layout.candidate_sides)
+        return cut(image, region.start, sides), region
+    candidates = part(layout.candidates(start), layout.candidate_sides)
+    return part(region, sides), candidates
 
 
-def cut(image: np.ndarray, start: Sequence[int], sides: tuple[int, int]) -> np.ndarray:
+def cut(image: np.ndarray, start: Position, sides: tuple[int, int]) -> np.ndarray:
     """A part of an image [H, W, C], zeros beyond it."""
     part = np.zeros((*sides, image.shape[2]), image.dtype)
     paste(part, image, (-start[0], -start[1]))
     return part
 
 
-def paste(target: np.ndarray, source: np.ndarray, start: Sequence[int]) -> None:
+def paste(target: np.ndarray, source: np.ndarray, start: Position) -> None:
     """Writes source over target from this row and column on, where both exist."""
     top, left = (max(n, 0) for n in start)
     source = source[top - start[0] :, left - start[1] :]

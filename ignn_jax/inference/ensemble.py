@@ -28,7 +28,7 @@ def self_ensemble(run: Callable[..., Any]) -> Callable[..., np.ndarray]:
 
     def averaged(lr: Any, **options: Any) -> np.ndarray:
         lr = np.asarray(lr)
-        total = np.float32(0)
+        total: Any = 0
         for rows, columns, transpose in itertools.product((1, -1), (1, -1), (0, 1)):
             turned = lr[..., ::rows, ::columns, :]
             if transpose:
@@ -36,7 +36,7 @@ def self_ensemble(run: Callable[..., Any]) -> Callable[..., np.ndarray]:
             sr = np.asarray(run(turned, **options))
             if transpose:
                 sr = sr.swapaxes(-3, -2)
-            total = total + sr[..., ::rows, ::columns, :]
+            total += sr[..., ::rows, ::columns, :]
         return total / np.float32(8)
 
     return averaged

@@ -81,11 +81,11 @@ def make_layout(model: nn.Module, size: tuple[int, int], side: int) -> Layout | 
     Returns:
       None if the image is too small to be cut: for a patch, or for K neighbors.
     """
-    image = np.array(size, np.int32)
+    image, (height, width) = np.array(size, np.int32), size
     config = getattr(model, "graph", None)
     if config is None or config.kind == "non_local":
-        starts = tuple(range(0, length, side) for length in size)
-        sides = None if config is None else tuple(size)
+        starts = range(0, height, side), range(0, width, side)
+        sides = None if config is None else size
         return Layout(image, side, HALO, side + 2 * HALO, sides, starts)
 
     scale, patch, stride = model.graph_scale, config.patch_size, config.patch_stride
@@ -97,25 +97,20 @@ def make_layout(model: nn.Module, size: tuple[int, int], side: int) -> Layout | 
         return None
     side, halo = (math.ceil(n / stride) * stride for n in (side, HALO))
     queries = math.ceil((side + 2 * halo - patch) / stride) + 1  # of a tile, per axis
-    searched = candidates.tolist()
+    searched = candidates
     if config.window:
-        searched = [
-            windows_union(
-                queries, config.window, scale=scale, center=config.window_center
-            )
-        ] * 2
+        union = windows_union(
+            queries, config.window, scale=scale, center=config.window_center
+        )
+        searched = np.array([union] * 2)
+    rows, columns = scale * ((searched + 2 * _margin(config) - 1) * stride + patch)
     return Layout(
         image,
         side,
         halo,
         (queries - 1) * stride + patch,
-        tuple(
-            scale * ((n + 2 * _margin(config) - 1) * stride + patch) for n in searched
-        ),
-        tuple(
-            range(-before, length, side)
-            for before, length in zip(grid.before.tolist(), size, strict=True)
-        ),
+        (int(rows), int(columns)),
+        (range(-grid.before[0], height, side), range(-grid.before[1], width, side)),
         (config, scale),
     )
 

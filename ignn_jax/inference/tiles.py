@@ -21,14 +21,12 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from ignn_jax.devices import (
-    available_memory,
-    is_out_of_memory,
-    planned_memory,
-)
+from ignn_jax.devices import available_memory, is_out_of_memory, planned_memory
 from ignn_jax.errors import InputError
 from ignn_jax.inference.encoding import Features, batches, cut_tile, paste
 from ignn_jax.inference.layout import make_layout
+from ignn_jax.models.ignn import Encoded
+from ignn_jax.ops.regions import Region
 
 AUTO = "auto"
 # The sides that "auto" chooses from: few, since each has to be compiled. Larger ones
@@ -85,7 +83,7 @@ class TiledNetwork:
         self._tile = tile
         on_cpu = self._devices[0].platform == "cpu"
         self._sides = [n for n in SIDES if not on_cpu or n <= LARGEST_ON_CPU]
-        self._fits_memory: dict[int, bool] = {}  # by side
+        self._fits_memory: dict[Any, bool] = {}  # by side
 
     def __call__(
         self,
@@ -107,16 +105,18 @@ class TiledNetwork:
         Returns:
           float32 [S * H, S * W, 3], not clipped.
         """
-        sides = self._sides_for(image) if self._tile == AUTO else [self._tile]
-        for side in sides:
-            last = side == sides[-1]
+        *larger, smallest = (
+            self._sides_for(image) if self._tile == AUTO else [self._tile or 0]
+        )
+        for side in larger:
             try:
-                if last or self._fits(side, image):
+                if self._fits(side, image):
                     return self._upscale(image, side, progress)
             except (MemoryError, jax.errors.JaxRuntimeError) as error:
-                if last or not is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._fits_memory[side] = False
+        return self._upscale(image, smallest, progress)
 
     def _sides_for(self, image):
         """The smallest side that holds the image, if any, and all below, descending."""
@@ -155,8 +155,10 @@ class TiledNetwork:
             upscaled = self._run(decode, parts)
             for start, sr in zip(batch, upscaled, strict=True):
                 paste(result, sr, [scale * n for n in start])
-            # Tiles from here on depend on nothing above what the last one did.
-            features.forget_above(min(x.region.start[0] for x in parts[-1] if x))
+            # Later tiles depend on nothing above what the last one depended on.
+            features.forget_above(
+                min(region.start[0] for region in _regions(parts[-1]))
+            )
         return result
 
     def _run(self, program, parts):
@@ -195,21 +197,30 @@ def _programs(model, side, halo, devices):
         )
 
     def encode(variables, part):
-        lr, region = part
-        x = model.apply(variables, lr, _first(region), method="encode")
+        x = model.apply(variables, *_unstack_regions(part), method="encode")
         return x[:, halo : halo + side, halo : halo + side]
 
     def decode(variables, tile):
-        queries, candidates = (x and x._replace(region=_first(x.region)) for x in tile)
-        if candidates is None:
-            sr = model.apply(variables, queries.lr, queries.region)
-        else:
-            sr = model.apply(variables, queries, candidates, method="decode")
+        method = "decode" if isinstance(tile[0], Encoded) else "__call__"
+        sr = model.apply(variables, *_unstack_regions(tile), method=method)
         first, last = model.scale * halo, model.scale * (halo + side)
         return sr[:, first:last, first:last]
 
     return on_devices(encode), on_devices(decode)
 
 
-def _first(tree):
-    return jax.tree.map(lambda x: x[0], tree)
+def _is_region(x):
+    return isinstance(x, Region)
+
+
+def _regions(tile):
+    return filter(_is_region, jax.tree.leaves(tile, is_leaf=_is_region))
+
+
+def _unstack_regions(parts):
+    """Images are a batch of one, their regions are not."""
+    return jax.tree.map(
+        lambda x: Region(x.start[0], x.size[0]) if _is_region(x) else x,
+        parts,
+        is_leaf=_is_region,
+    )

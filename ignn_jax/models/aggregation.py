@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ignn_jax.models.edsr import conv, kernel_init
 from ignn_jax.models.graph import GraphConfig
@@ -21,6 +21,7 @@ from ignn_jax.ops.loop import sum_over
 from ignn_jax.ops.patches import fold, repeat, spread, take, unfold
 from ignn_jax.ops.regions import Region
 from ignn_jax.ops.search import Graph
+from ignn_jax.ops.types import Array
 
 # Channels of ECN, as in the reference.
 ECN_FEATURES = 64
@@ -75,7 +76,7 @@ def neighbor_map(
     *,
     scale: int,
     config: GraphConfig,
-) -> Float[Array, "B SH SW C"]:
+) -> Float[Array, "B {scale}*{size[0]} {scale}*{size[1]} C"]:
     """The HR map of each query's k-th neighbor, of an LR image of this size."""
 
     # Computed again for the backward pass: stored, K maps would need the most memory.
@@ -97,8 +98,8 @@ def aggregate(
     config: GraphConfig = GraphConfig(),
     candidates: Float[Array, "B h w C"] | None = None,
     region: Region | None = None,
-) -> Float[Array, "B SH SW C"]:
-    """Sums the neighbors' HR maps, weighted: F_L at HR size (Eq. 4).
+) -> Float[Array, "B {scale}*H {scale}*W C"]:
+    """Sums the neighbors' HR maps, weighted: F_L at HR size.
 
     Args:
       features: F_L, [B, H, W, C], where the queries are.
@@ -195,7 +196,10 @@ class GraphAggregation(nn.Module):
         graph: Graph,
         candidates: Float[Array, "B h w C"] | None = None,
         region: Region | None = None,
-    ) -> tuple[Float[Array, "B H W C"], Float[Array, "B SH SW C"] | None]:
+    ) -> tuple[
+        Float[Array, "B H W C"],
+        Float[Array, "B {self.scale}*H {self.scale}*W C"] | None,
+    ]:
         """Aggregates.
 
         Args:
@@ -209,13 +213,15 @@ class GraphAggregation(nn.Module):
           latter is `None` at scale 1.
         """
         scale, config, size = self.scale, self.config, features.shape[1:3]
-        patches = dict(scale=scale, config=config, candidates=candidates, region=region)
+        patches: dict[str, Any] = dict(
+            scale=scale, config=config, candidates=candidates, region=region
+        )
         hr_weights = self._edge_weights("ecn_hr", graph, size, region)
         lr_weights = None
         den = DEN(self.features, scale, self.dtype, name="den")
         if scale == 1 or config.den == "aggregated":
             hr = aggregate(features, graph, hr_weights, **patches)
-            lr, hr = (hr, None) if scale == 1 else (den(hr), hr)
+            lr = hr if scale == 1 else den(hr)
         else:
             lr_weights = self._edge_weights("ecn_lr", graph, size, region)
             example = jnp.zeros((1, scale, scale, self.features), self.dtype)
@@ -233,7 +239,7 @@ class GraphAggregation(nn.Module):
             operands = hr_weights, lr_weights, neighbors, den_variables
             lr, hr = sum_over(weighted_maps, hr_weights.shape[-1], operands)
         self.sow("intermediates", "weights", (hr_weights, lr_weights))
-        return lr, hr
+        return lr, None if scale == 1 else hr
 
     def _edge_weights(self, name, graph, size, region):
         """Weights of the K neighbors at LR size (Eq. 2): [B, H, W, K].
@@ -264,7 +270,7 @@ class GraphAggregation(nn.Module):
         return weights.astype(self.dtype)
 
 
-def unbind(module: nn.Module, *example: Array) -> tuple[Callable[..., Array], Any]:
+def unbind(module: nn.Module, *example: Array) -> tuple[Callable[..., Any], Any]:
     """The function of a submodule and its variables, for loops, which need both apart.
 
     Args:

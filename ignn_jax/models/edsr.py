@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ignn_jax.errors import InputError
 from ignn_jax.ops.patches import pixel_shuffle
 from ignn_jax.ops.regions import Region, zero_beyond
+from ignn_jax.ops.types import Array
 
 # Mean color of DIV2K, as the reference.
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
@@ -119,7 +120,9 @@ class Upsample(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B SH SW C"]:
+    def __call__(
+        self, x: Float[Array, "B H W C"]
+    ) -> Float[Array, "B {self.scale}*H {self.scale}*W C"]:
         x = conv(self.features * self.scale**2, 3, dtype=self.dtype, name="conv")(x)
         return pixel_shuffle(x, self.scale)
 

@@ -62,8 +62,9 @@ def make_embedding(
       A function of float32 [B, H, W, 3] in [0, 255] to float32 [B, H, W, E]; values
       are about 1 whatever the kind, since ECN weighs their differences.
     """
-    return {
+    embeddings: dict[str, Callable[[jax.Array], jax.Array]] = {
         "vgg19": VGG19Embedding(name="embedding"),
         "backbone": lambda rgb: head(rgb).astype(jnp.float32) / 255,
         "rgb": lambda rgb: rgb / 255,
-    }[kind]
+    }
+    return embeddings[kind]

@@ -8,11 +8,13 @@ as large: the HR patch that similar content has.
 import dataclasses
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import EMBEDDINGS
 from ignn_jax.ops.regions import Region
 from ignn_jax.ops.search import Graph, nearest_patches
+from ignn_jax.ops.types import Array
 
 CHOICES = {
     "kind": ("cross_scale", "same_scale", "non_local"),
@@ -49,6 +51,9 @@ class GraphConfig:
         from the backbone's own output.
       embedding: "vgg19", "backbone" or "rgb".
       window_center: "centered", or "reference" for its windows, off center at scale 3.
+
+    Raises:
+      InputError: a field has no such choice, or is too small or large.
     """
 
     kind: str = "cross_scale"
@@ -67,18 +72,20 @@ class GraphConfig:
     def __post_init__(self):
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"graph.{name} must be one of {', '.join(choices)}, "
-                    f"not {getattr(self, name)!r}"
+                raise InputError(
+                    f"{getattr(self, name)}: give one of {', '.join(choices)}",
+                    field=f"graph.{name}",
                 )
-        if self.neighbors < 1:
-            raise ValueError(f"graph.neighbors must be at least 1: {self.neighbors}")
-        if self.window < 0:
-            raise ValueError(f"graph.window must be 0 (whole) or more: {self.window}")
-        if not 1 <= self.patch_stride <= self.patch_size:
-            raise ValueError(
-                f"graph.patch_stride must be from 1 to graph.patch_size "
-                f"({self.patch_size}): {self.patch_stride}"
+        for name, least in (("neighbors", 1), ("window", 0), ("patch_stride", 1)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"{getattr(self, name)}: give at least {least}",
+                    field=f"graph.{name}",
+                )
+        if self.patch_stride > self.patch_size:
+            raise InputError(
+                f"{self.patch_stride}: give at most the patch size, {self.patch_size}",
+                field="graph.patch_stride",
             )
 
 

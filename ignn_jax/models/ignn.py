@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ignn_jax.models.aggregation import GraphAggregation
 from ignn_jax.models.edsr import (
@@ -27,6 +27,7 @@ from ignn_jax.models.graph import GraphConfig, construct_graph
 from ignn_jax.models.non_local import NonLocalBlock
 from ignn_jax.ops.bicubic import imresize_jnp
 from ignn_jax.ops.regions import Region, mirror_beyond, zero_beyond
+from ignn_jax.ops.types import Array
 
 
 class Encoded(NamedTuple):
@@ -145,8 +146,9 @@ class IGNN(nn.Module):
         x0: Float[Array, "B H W C"],
         features: Float[Array, "B H W C"],
         aggregated_lr: Float[Array, "B H W C"],
-        aggregated_hr: Float[Array, "B SH SW C"] | None,
-    ) -> Float[Array, "B SH SW 3"]:
+        aggregated_hr: Float[Array, "B {self.graph_scale}*H {self.graph_scale}*W C"]
+        | None,
+    ) -> Float[Array, "B {self.scale}*H {self.scale}*W 3"]:
         """The right half of Figure 2: from the graph's output to the SR image.
 
         Args:
@@ -202,17 +204,20 @@ class IGNN(nn.Module):
         if self.graph.kind == "non_local":
             aggregated = self.non_local(features, candidates.features), None
         else:
-            scale, there = self.graph_scale, candidates.region
-            small = downsample(candidates.lr, scale, there)
-            there = there and there.over(scale)
-            # Pixels that do not fill one of the downsampled image belong to no patch.
-            source = zero_beyond(candidates.features, there and there.times(scale))
+            scale = self.graph_scale
+            small = downsample(candidates.lr, scale, candidates.region)
+            source, regions, there = candidates.features, None, None
+            if region is not None and candidates.region is not None:
+                there = candidates.region.over(scale)
+                regions = region, there
+                # Pixels that do not fill one of the downsampled image are in no patch.
+                source = zero_beyond(source, there.times(scale))
             graph = construct_graph(
                 self._embed(lr, region),
                 self._embed(small, there),
                 scale=scale,
                 config=self.graph,
-                regions=region and (region, there),
+                regions=regions,
             )
             self.sow("intermediates", "graph", graph)
             with border(region, lr.shape[1]):

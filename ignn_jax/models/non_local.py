@@ -1,15 +1,17 @@
-"""What Table 2 sets in the graph's place: the non-local block.
+"""The graph's rival in Table 2: the non-local block.
 
-(The same-scale kNN, the table's other rival, is `GraphConfig(kind="same_scale")`.)
+The table's other one, kNN within the LR image, is `GraphConfig(kind="same_scale")`.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from ignn_jax.models.edsr import conv
+from ignn_jax.ops.types import Array
 
-# Queries that attend at once: memory is this times the pixels of the image.
+# Queries that attend at once: they need this many weights for each pixel.
 BLOCK = 1024
 
 
@@ -17,15 +19,17 @@ class NonLocalBlock(nn.Module):
     """Embedded-Gaussian attention of every pixel to every pixel.
 
     Wang et al., "Non-local Neural Networks", CVPR 2018, with half the channels inside;
-    without their residual, since what comes out is fused with what went in.
+    without its residual, since IGNN fuses what comes out with what went in.
     """
 
     features: int
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array, image: jax.Array) -> jax.Array:
-        """[B, H, W, C] to the same, attending to all pixels of [B, H', W', C]."""
+    def __call__(
+        self, x: Float[Array, "B H W C"], image: Float[Array, "B h w C"]
+    ) -> Float[Array, "B H W C"]:
+        """Lets every pixel of x attend to all pixels of `image`."""
         batch, height, width, _ = x.shape
         inner = max(self.features // 2, 1)
         theta, phi, g = (

@@ -22,6 +22,8 @@ def sum_over(term: Callable[[Any, Any], Any], count: int, operands: Any) -> Any:
       operands: a tree of arrays.
     """
 
+    operands = jax.tree.map(jnp.asarray, operands)
+
     def add(k, total):
         return jax.tree.map(jnp.add, total, term(k, operands))
 

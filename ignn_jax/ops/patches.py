@@ -12,9 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Num
+from jaxtyping import Int, Num
 
 from ignn_jax.ops.regions import Region, along, inside
+from ignn_jax.ops.types import Array
 
 
 class Grid(NamedTuple):
@@ -24,13 +25,11 @@ class Grid(NamedTuple):
     before: int [2], rows and columns of zeros before the image.
     """
 
-    counts: Int[np.ndarray | Array, "2"]
-    before: Int[np.ndarray | Array, "2"]
+    counts: Int[Array, "2"]
+    before: Int[Array, "2"]
 
 
-def patch_grid(
-    size: Int[np.ndarray | Array, "2"], patch_size: int, stride: int
-) -> Grid:
+def patch_grid(size: Int[Array, "2"], patch_size: int, stride: int) -> Grid:
     """The fewest patches that cover an image, padded evenly, as in the reference.
 
     Args:
@@ -86,7 +85,7 @@ def fold(
     *,
     scale: int = 1,
     region: Region | None = None,
-) -> Num[Array, "B H W C"]:
+) -> Num[Array, "B {scale}*{size[0]} {scale}*{size[1]} C"]:
     """The image made of patches; where they overlap, their mean.
 
     Args:
@@ -103,7 +102,7 @@ def fold(
     patch_size, step = patches.shape[2] // scale, stride * scale
     before = scale * patch_grid(np.array(size), patch_size, stride).before
     counts = patches.shape[1], patches.shape[3]
-    exists = [jnp.ones(n, bool) for n in counts]
+    exists: list = [jnp.ones(n, bool) for n in counts]
     if region is not None:
         exists = inside(grid_region(region, patch_size, stride), counts)
     x = patches
@@ -126,7 +125,7 @@ def spread(
     stride: int,
     *,
     region: Region | None = None,
-) -> Num[Array, "B H W C"]:
+) -> Num[Array, "B {size[0]} {size[1]} C"]:
     """The image made of constant patches: `fold` of each value over its patch.
 
     Args:
@@ -169,7 +168,9 @@ def take(
     return taken.reshape(batch, m1, size, m2, size, channels)
 
 
-def pixel_shuffle(x: Num[Array, "B H W D"], scale: int) -> Num[Array, "B SH SW C"]:
+def pixel_shuffle(
+    x: Num[Array, "B H W D"], scale: int
+) -> Num[Array, "B {scale}*H {scale}*W C"]:
     """[B, H, W, C * S * S] to [B, S * H, S * W, C]; torch's channel order c, i, j."""
     batch, height, width, channels = x.shape
     channels //= scale * scale
@@ -178,7 +179,9 @@ def pixel_shuffle(x: Num[Array, "B H W D"], scale: int) -> Num[Array, "B SH SW C
     return x.reshape(batch, height * scale, width * scale, channels)
 
 
-def repeat(x: Num[Array, "B H W C"], scale: int) -> Num[Array, "B SH SW C"]:
+def repeat(
+    x: Num[Array, "B H W C"], scale: int
+) -> Num[Array, "B {scale}*H {scale}*W C"]:
     """[B, H, W, C] to [B, S * H, S * W, C], each pixel repeated over S x S."""
     return jnp.repeat(jnp.repeat(x, scale, axis=1), scale, axis=2)
 

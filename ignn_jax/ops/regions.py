@@ -6,10 +6,13 @@ image, as long as it sees the image's border where that is, and not at the part'
 Arrays are NHWC.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Num, Shaped
+from jaxtyping import Bool, Int, Num, Shaped
+
+from ignn_jax.ops.types import Array
 
 
 class Region(NamedTuple):
@@ -33,7 +36,7 @@ class Region(NamedTuple):
         return Region(self.start // scale, self.size // scale)
 
 
-def inside(region: Region, counts: tuple[int, int]) -> list[Bool[Array, " N"]]:
+def inside(region: Region, counts: Sequence[int]) -> list[Bool[Array, " N"]]:
     """Which rows and which columns of a part lie inside the image.
 
     Args:

@@ -15,10 +15,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ignn_jax.ops.patches import grid_region, patch_grid, unfold
 from ignn_jax.ops.regions import Region
+from ignn_jax.ops.types import Array
 
 # Queries on a side of a tile. A larger tile makes larger products, but searches more
 # cells that lie in the window of only some of its queries.
@@ -42,14 +43,16 @@ class Graph(NamedTuple):
 
 
 def window_starts(
-    queries: Int[np.ndarray | Array, " M"] | int,
-    candidates: Int[np.ndarray | Array, ""] | int,
-    width: Int[np.ndarray | Array, ""] | int,
+    queries: Int[Array, "*M"],
+    candidates: Int[Array, "..."] | np.integer | int,
+    width: Int[Array, "..."] | np.integer | int,
     *,
     scale: int,
     center: str = "centered",
-) -> Int[Array, " M"]:
-    """First candidate in the windows of the queries of these numbers, along one axis.
+) -> Int[Array, "*M"]:
+    """First candidate in the windows of the queries of these numbers.
+
+    Along one axis, or along both: then all are [2].
 
     The center of query i is candidate i // scale. `center="reference"` uses, as the
     reference does, i // 2 and width // scale as the half width: off center at scale 3.
@@ -69,9 +72,7 @@ def _step(scale, center):
     return scale if center == "centered" else 2
 
 
-def window_sides(
-    window: int, candidates: Int[np.ndarray | Array, "2"]
-) -> Int[np.ndarray | Array, "2"]:
+def window_sides(window: int, candidates: Int[Array, "2"]) -> Int[Array, "2"]:
     """The window's height and width in a grid of n1 x n2 candidates.
 
     A square of side `window`, or of the grid's smaller side if that is smaller; the
@@ -230,7 +231,7 @@ def nearest_patches(
 class _Source(NamedTuple):
     """An image that patches are cut from, zeros beyond it."""
 
-    image: jax.Array  # [B, H, W, E]
+    image: Array  # [B, H, W, E]
     before: list[int]  # zeros before the first patch's row and column
     patch_size: int
     stride: int

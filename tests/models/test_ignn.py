@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import importlib
+import pathlib
+import re
 
 import flax.traverse_util
 import jax
@@ -15,6 +17,7 @@ from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models.factory import create_model, model_settings
 from ignn_jax.training.task import take_backbone
 
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 GRAPH = GraphConfig(embedding="rgb", neighbors=3, window=2)
 SMALL = dict(features=8, num_blocks=2, residual_scale=1.0)
 
@@ -172,7 +175,7 @@ def test_non_local_block_attends_as_its_formula(monkeypatch):
     from ignn_jax.models import non_local as baselines
 
     monkeypatch.setattr(baselines, "BLOCK", 7)  # blocks that do not divide the image
-    block = baselines.NonLocalBlock(8, jnp.float32)
+    block = baselines.NonLocalBlock(8, jnp.dtype("float32"))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 5, 8)), jnp.float32)
     variables = block.init(jax.random.key(0), x, x)
     p = jax.tree.map(np.asarray, variables["params"])
@@ -260,6 +263,23 @@ def test_settings_survive_a_round_trip():
     assert create_model(model_settings(model)) == model
     edsr = EDSR(scale=4, features=16)
     assert create_model({**model_settings(edsr), "graph": {"ignored": 1}}) == edsr
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
+def test_configs_make_networks(path):
+    """As they are written: "auto" is the embedding that needs no other weights."""
+    config = importlib.import_module(f"configs.{path.stem}").get_config()
+    model = create_model({"scale": config.scale, **config.model.to_dict()})
+    assert model.scale == config.scale
+    if isinstance(model, IGNN):
+        assert model.graph.embedding == "backbone"
+
+
+@pytest.mark.parametrize("model", [IGNN(scale=2), EDSR(scale=2)], ids=["IGNN", "EDSR"])
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 8, 8, 1), (1, 0, 8, 3)])
+def test_other_images_are_refused(model, shape):
+    with pytest.raises(InputError, match=re.escape(str(list(shape)))):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(shape))
 
 
 @pytest.mark.parametrize(

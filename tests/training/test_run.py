@@ -241,7 +241,7 @@ def test_the_embedding_is_the_backbone_without_vgg19(folder, from_edsr):
     ("changes", "words"),
     [
         ({"model.name": "srcnn"}, "srcnn"),
-        ({"model.graph.den": "x"}, "den must be one of per_neighbor, aggregated"),
+        ({"model.graph.den": "x"}, "den: x: give one of per_neighbor, aggregated"),
         ({"model.graph.embedding": "vgg19"}, "needs init.vgg19"),
         ({"init.vgg19": "none.npz"}, "none.npz: "),
         ({"init.backbone": "none"}, "none: no such weights file"),
