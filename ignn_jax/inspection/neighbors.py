@@ -4,7 +4,7 @@ Only the part of the image that the patch depends on is computed, so large image
 no longer. The neighbors are those that the network finds in the whole image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -118,7 +118,7 @@ def _parts(model: IGNN, image: np.ndarray, cell: np.ndarray) -> list[Encoded]:
     size = image.shape[:2]
     pixels = image.astype(np.float32)
     layout = make_layout(model, size, 1)  # each of its tiles is one patch
-    parts: Sequence[Encoded | None]
+    parts: Any
     if layout is None:  # the image is too small to be cut
         parts = [Encoded(jnp.asarray(pixels), jnp.asarray(zeros(None, size)))] * 2
     else:
@@ -126,9 +126,7 @@ def _parts(model: IGNN, image: np.ndarray, cell: np.ndarray) -> list[Encoded]:
         start = layout.starts[0][row], layout.starts[1][column]
         parts = cut_tile(layout, start, pixels, zeros)
     return [
-        part._replace(lr=part.lr[None], features=part.features[None])
-        for part in parts
-        if part is not None
+        part._replace(lr=part.lr[None], features=part.features[None]) for part in parts
     ]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from ignn_jax.models.aggregation import GraphAggregation
 from ignn_jax.models.edsr import (
@@ -263,7 +263,7 @@ def downsample(
     return jnp.clip(imresize_jnp(image, scale=1 / scale), 0, 255)
 
 
-def pad_to(image: Float[Array, "B H W C"], least: int) -> Float[Array, "B h w C"]:
+def pad_to(image: Num[Array, "B H W C"], least: int) -> Num[Array, "B h w C"]:
     """Repeats the last row and column until each side has at least `least` pixels."""
     margins = [(0, max(least - n, 0)) for n in image.shape[1:3]]
     return jnp.pad(image, [(0, 0), *margins, (0, 0)], mode="edge")

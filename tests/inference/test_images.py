@@ -105,7 +105,7 @@ def test_what_is_no_image(weights, image, words):
         ({"scale": 3}, "scale: .* is a network for x2, not x3"),
         ({"outscale": 2, "width": 9}, "only one"),
         ({"size": (9, 0)}, "positive"),
-        ({"tile": -1}, "tile of -1"),
+        ({"tile": -1}, "-1 is not the side of a tile"),
         ({"device": "tpu"}, "device: JAX finds no tpu here, only cpu"),
     ],
 )
