@@ -40,7 +40,7 @@ def _parse_flags(argv):
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
         _refuse(_reason(e))
     if rest[1:]:
-        _refuse(f"{rest[1]} is no flag; overrides are --config.KEY=VALUE")
+        _refuse(f"{rest[1]} is not a flag; overrides are --config.KEY=VALUE")
     for flag in (_CONFIG, _WORKDIR):
         if not flag.value:
             _refuse(f"--{flag.name} is missing; see --help")
@@ -51,8 +51,11 @@ def _reason(error):
     # config_flags wraps the KeyError, whose own text would come out quoted.
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
-    missing = isinstance(error, KeyError)
-    return f"the config has no key {error.args[0]}" if missing else str(error)
+    if not isinstance(error, KeyError):
+        return str(error)
+    key, *suggestion = str(error.args[0]).split("Did you mean")
+    line = f"the config has no key {key.strip()}"
+    return "; did you mean".join([line, *suggestion])
 
 
 def _refuse(message):
