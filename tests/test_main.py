@@ -16,9 +16,9 @@ CONFIG, WORKDIR = "--config=configs/light_x2.py", "--workdir={}/run"
     [
         (
             [CONFIG, WORKDIR, "--config.trian.steps=3"],
-            "no key 'trian' Did you mean \"train\"",
+            "no key 'trian'; did you mean \"train\"",
         ),
-        ([CONFIG, WORKDIR, "--config.train.stpes=3"], 'Did you mean "steps"'),
+        ([CONFIG, WORKDIR, "--config.train.stpes=3"], 'did you mean "steps"'),
         ([CONFIG, WORKDIR, "--config.flavor=3"], "no key 'flavor'"),
         ([CONFIG, WORKDIR, "--config.train.steps=abc"], "train.steps=abc"),
         ([CONFIG, WORKDIR, "--config.model=3"], "--config.model=3"),
