@@ -1,5 +1,6 @@
 """Upscalers: what they return, and what they refuse."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -19,8 +20,10 @@ def test_a_network_gives_its_own_output_and_the_mean_over_orientations():
     variables = random_variables(model)
     lr = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
 
+    jitted = jax.jit(model.apply)  # op by op it would take a minute
+
     def apply(image):
-        return np.asarray(model.apply(variables, image[None].astype(np.float32)))[0]
+        return np.asarray(jitted(variables, image[None].astype(np.float32)))[0]
 
     found = upscaler(model, variables, tile=0)(lr)
     assert found.dtype == np.uint8
