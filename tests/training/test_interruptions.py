@@ -162,6 +162,7 @@ def begin_two(folder, name, changes):
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_train_as_one_of_four_and_as_one_device(folder):
     processes = begin_two(folder, "2x2", RUN)
     four = begin(folder, "1x4", RUN, **devices(4), **AS_HERE)
