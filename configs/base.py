@@ -44,9 +44,8 @@ def get_config() -> ConfigDict:
     config.train = ConfigDict()
     config.train.steps = 800_000
     config.train.batch_size = 4  # over all devices
-    config.train.accumulate = (
-        1  # parts in which each device processes its share of a batch
-    )
+    # Parts in which each device processes its share of a batch.
+    config.train.accumulate = 1
     config.train.ema = 0.0  # decay of the moving average of the parameters; 0 for none
     config.train.max_skipped = 100  # stop after this many non-finite updates in a row
 
@@ -71,8 +70,7 @@ def get_config() -> ConfigDict:
 
     config.eval = ConfigDict()
     config.eval.every = 5000
-    config.eval.tile = (
-        128  # LR side of tiles, so that one program serves all; 0: whole images
-    )
+    # LR side of tiles, so that images of all sizes share a program; 0: whole images.
+    config.eval.tile = 128
 
     return config

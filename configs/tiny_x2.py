@@ -5,8 +5,8 @@ r"""tiny-x2, the x2 network that comes with the package.
 
 Hardware and hours: two CPU cores, busy with other work: 0.45 h for the EDSR that it
 begins from (--config.model.name=edsr), 0.97 h for the IGNN.
-PSNR: Set5 37.18 dB, Set14 32.85 dB, Urban100 (odd images) 30.48 dB, trained on 480
-images as docs/weights.md says.
+PSNR: Set5 37.18 dB, Set14 32.85 dB, Urban100 (odd images) 30.48 dB, trained on the
+images that docs/weights.md names.
 """
 
 from ml_collections import ConfigDict

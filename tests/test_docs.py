@@ -1,6 +1,7 @@
 """README.md and docs/ say what the code does."""
 
 import argparse
+import ast
 import configparser
 import importlib
 import itertools
@@ -148,6 +149,18 @@ def test_commands_parse(command, monkeypatch, capsys):
             importlib.import_module(module)
     else:
         assert module in ("pytest", "venv"), module
+
+
+@pytest.mark.parametrize(
+    "path", sorted(REPOSITORY.glob("configs/[!b]*.py")), ids=lambda path: path.name
+)
+def test_commands_of_configs_parse(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    docstring = docstring.replace("\\\n", " ")
+    (arguments,) = re.findall(r"^ *python -m ignn_jax\.main (.*)$", docstring, re.M)
+    words = shlex.split(arguments)
+    assert f"--config=configs/{path.name}" in words
+    parse_training(words)
 
 
 def test_options_on_all_pages_exist(capsys):
