@@ -1,4 +1,4 @@
-"""What is said of each file, and of all."""
+"""What is printed about each file, and about all of them."""
 
 from pathlib import Path
 
