@@ -151,12 +151,30 @@ class ECN(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, labels: Float[Array, "B H W E"]) -> Float[Array, "B H W"]:
-        dense = functools.partial(nn.Dense, kernel_init=kernel_init)
-        x = dense(ECN_FEATURES, name="conv_0")(labels)
-        y = nn.relu(dense(ECN_FEATURES, name="conv_1")(x))
-        x += 0.1 * dense(ECN_FEATURES, name="conv_2")(y)
-        return dense(1, name="conv_3")(x)[..., 0]
+    def __call__(
+        self,
+        labels: Float[Array, "B M1 M2 E"],
+        spread: Callable[[Array], Array],
+    ) -> Float[Array, "B H W"]:
+        """Scores the edges to one neighbor of each query.
+
+        Args:
+          labels: of a patch each.
+          spread: takes [B, M1, M2, C], of patches, to [B, H, W, C], of pixels. It
+            averages, which linear layers keep: those before the relu, and the way
+            around it, are computed for patches. That saves most of the time.
+
+        Returns:
+          The scores, up to a number that they share: softmax is blind to it.
+        """
+        conv_0, conv_1, conv_2, conv_3 = (
+            nn.Dense(features, kernel_init=kernel_init, name=f"conv_{n}")
+            for n, features in enumerate([ECN_FEATURES] * 3 + [1])
+        )
+        x = conv_0(labels)
+        y = conv_2(nn.relu(spread(conv_1(x))))
+        # conv_3(spread(x) + 0.1 * y), but that its bias counts 1.1 times.
+        return (spread(conv_3(x)) + 0.1 * conv_3(y))[..., 0]
 
 
 class DEN(nn.Module):
@@ -258,11 +276,11 @@ class GraphAggregation(nn.Module):
         if config.edge_weights == "gaussian":
             weights = spread_out(nn.softmax(-graph.distances / 10))
         else:
-            ecn, variables = unbind(ECN(name=name), spread_out(graph.labels[..., 0, :]))
+            ecn, variables = unbind(ECN(name=name), graph.labels[..., 0, :], spread_out)
 
             @jax.checkpoint
             def score(k):
-                return ecn(variables, spread_out(graph.labels[..., k, :]))
+                return ecn(variables, graph.labels[..., k, :], spread_out)
 
             # A neighbor at a time: labels at LR size would take K times the memory.
             scores = jax.lax.map(score, jnp.arange(graph.labels.shape[-2]))
@@ -270,7 +288,7 @@ class GraphAggregation(nn.Module):
         return weights.astype(self.dtype)
 
 
-def unbind(module: nn.Module, *example: Array) -> tuple[Callable[..., Any], Any]:
+def unbind(module: nn.Module, *example: Any) -> tuple[Callable[..., Any], Any]:
     """The function of a submodule and its variables, for loops, which need both apart.
 
     Args:

@@ -6,7 +6,6 @@ image, as long as it sees the image's border where that is, and not at the part'
 Arrays are NHWC.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -36,17 +35,16 @@ class Region(NamedTuple):
         return Region(self.start // scale, self.size // scale)
 
 
-def inside(region: Region, counts: Sequence[int]) -> list[Bool[Array, " N"]]:
-    """Which rows and which columns of a part lie inside the image.
+def inside(region: Region, axis: int, count: int) -> Bool[Array, " N"]:
+    """Which of a part's rows (axis 0) or columns (1) lie inside the image.
 
     Args:
-      region: of the part.
-      counts: its rows and columns.
+      region: where the part lies.
+      axis: 0 or 1.
+      count: the part's rows or columns, N.
     """
-    return [
-        (start + jnp.arange(n) >= 0) & (start + jnp.arange(n) < size)
-        for start, size, n in zip(*region, counts, strict=True)
-    ]
+    position = region.start[axis] + jnp.arange(count)
+    return (position >= 0) & (position < region.size[axis])
 
 
 def along(vector: Shaped[Array, " N"], axis: int, ndim: int) -> Shaped[Array, "..."]:
@@ -59,7 +57,8 @@ def zero_beyond(
 ) -> Num[Array, "B H W C"]:
     """A part with zeros where it lies beyond its image; `None` is the whole image."""
     if region is not None:
-        for axis, within in enumerate(inside(region, x.shape[1:3]), start=1):
+        for axis in (1, 2):
+            within = inside(region, axis - 1, x.shape[axis])
             x = jnp.where(along(within, axis, x.ndim), x, 0)
     return x
 
