@@ -159,13 +159,14 @@ class ECN(nn.Module):
         """Scores the edges to one neighbor of each query.
 
         Args:
-          labels: of a patch each.
-          spread: takes [B, M1, M2, C], of patches, to [B, H, W, C], of pixels. It
-            averages, which linear layers keep: those before the relu, and the way
-            around it, are computed for patches. That saves most of the time.
+          labels: [B, M1, M2, E], one for each query patch.
+          spread: from patches [B, M1, M2, C] to pixels [B, H, W, C]. It averages, so it
+            commutes with linear layers: what comes before the relu, and the skip
+            connection, is computed per patch, not per pixel. That saves most of the
+            time.
 
         Returns:
-          The scores, up to a number that they share: softmax is blind to it.
+          The scores, up to a constant shared by all neighbors, which softmax ignores.
         """
         conv_0, conv_1, conv_2, conv_3 = (
             nn.Dense(features, kernel_init=kernel_init, name=f"conv_{n}")
@@ -173,7 +174,7 @@ class ECN(nn.Module):
         )
         x = conv_0(labels)
         y = conv_2(nn.relu(spread(conv_1(x))))
-        # conv_3(spread(x) + 0.1 * y), but that its bias counts 1.1 times.
+        # conv_3(spread(x) + 0.1 * y), except that the bias of conv_3 counts 1.1 times.
         return (spread(conv_3(x)) + 0.1 * conv_3(y))[..., 0]
 
 
