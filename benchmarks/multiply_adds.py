@@ -12,7 +12,7 @@ from ignn_jax.models import EDSR, IGNN
 from ignn_jax.models.aggregation import ECN_FEATURES
 from ignn_jax.models.edsr import upsample_factors
 from ignn_jax.ops.patches import patch_grid
-from ignn_jax.ops.search import window_sides
+from ignn_jax.ops.windows import window_sides
 
 
 def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.common import Program, make_parser, publish, summarize, time_in_turn
-from ignn_jax.ops.search import TILE, windows_union
+from ignn_jax.ops.search import TILE
+from ignn_jax.ops.windows import windows_union
 
 
 def top_k(distances, k):

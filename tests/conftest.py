@@ -21,7 +21,7 @@ from jaxtyping import install_import_hook  # noqa: E402
 # check their own arguments and are given wrong ones, nor in models.embedding, since
 # beartype cannot check what it inherits from Flax.
 SHAPED = {
-    "ops": ("patches", "regions", "search"),
+    "ops": ("patches", "regions", "search", "windows"),
     "models": ("aggregation", "edsr", "graph", "ignn", "non_local"),
 }
 install_import_hook(

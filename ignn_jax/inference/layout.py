@@ -13,7 +13,7 @@ import numpy as np
 from ignn_jax.models import GraphConfig
 from ignn_jax.ops.patches import patch_grid
 from ignn_jax.ops.regions import Region
-from ignn_jax.ops.search import window_sides, window_starts, windows_union
+from ignn_jax.ops.windows import window_sides, window_starts, windows_union
 
 # Pixels computed around a tile, and again around what is encoded. Deep networks see
 # farther, but what they see there makes hardly any difference.

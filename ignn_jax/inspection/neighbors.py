@@ -16,7 +16,7 @@ from ignn_jax.inspection.boxes import Box, PatchGrid
 from ignn_jax.inspection.statistics import observe
 from ignn_jax.models import IGNN, GraphConfig
 from ignn_jax.models.ignn import Encoded, downsample, pad_to
-from ignn_jax.ops.search import window_sides, window_starts
+from ignn_jax.ops.windows import window_sides, window_starts
 
 
 class Explanation(NamedTuple):

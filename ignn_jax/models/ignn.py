@@ -84,7 +84,7 @@ class IGNN(nn.Module):
             self.non_local = NonLocalBlock(features, dtype)
         else:
             self.embed = make_embedding(
-                self.graph.embedding, lambda rgb: self.head(center_rgb(rgb, dtype))
+                self.graph.embedding, lambda rgb: self.head(self._center(rgb))
             )
             self.graph_agg = GraphAggregation(
                 features, self.graph_scale, self.graph, dtype
@@ -123,21 +123,17 @@ class IGNN(nn.Module):
         """
         check_lr(lr)
         height, width = lr.shape[1:3]
-        lr = pad_to(lr, self.graph_scale)  # changes the tiniest images only
-        x0 = self._extract(lr)
+        lr = pad_to(lr, self.graph_scale)  # changes only images of a few pixels
+        x0 = self.head(self._center(lr))  # [B, H, W, C]
         features = run(self.first_blocks, x0)  # F_L
         if self.graph.kind == "non_local":
             aggregated = self.non_local(features, features), None
         else:
-            small = downsample(lr, self.graph_scale)
-            graph = construct_graph(
-                self.embed(lr),
-                self.embed(small),
-                scale=self.graph_scale,
-                config=self.graph,
-            )
+            scale, config = self.graph_scale, self.graph
+            queries, candidates = map(self.embed, (lr, downsample(lr, scale)))
+            graph = construct_graph(queries, candidates, scale=scale, config=config)
             self.sow("intermediates", "graph", graph)
-            aggregated = self.graph_agg(features, graph)
+            aggregated = self.graph_agg(features, graph)  # at LR and at HR size
         sr = self.reconstruct(x0, features, *aggregated)
         return sr[:, : height * self.scale, : width * self.scale]
 
@@ -184,7 +180,7 @@ class IGNN(nn.Module):
           region: where it lies; `None` is the whole image.
         """
         with border(region, lr.shape[1]):
-            return run(self.first_blocks, self._extract(lr))
+            return run(self.first_blocks, self.head(self._center(lr)))
 
     def decode(
         self, queries: Encoded, candidates: Encoded
@@ -223,10 +219,11 @@ class IGNN(nn.Module):
             with border(region, lr.shape[1]):
                 aggregated = self.graph_agg(features, graph, source, region)
         with border(region, lr.shape[1]):
-            return self.reconstruct(self._extract(lr), features, *aggregated)
+            x0 = self.head(self._center(lr))
+            return self.reconstruct(x0, features, *aggregated)
 
-    def _extract(self, lr):
-        return self.head(center_rgb(lr, jnp.dtype(self.dtype)))
+    def _center(self, rgb):
+        return center_rgb(rgb, jnp.dtype(self.dtype))
 
     def _embed(self, rgb, region):
         with border(region, rgb.shape[1]):

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from ignn_jax.ops.patches import grid_region, patch_grid, unfold
 from ignn_jax.ops.regions import Region
 from ignn_jax.ops.types import Array
+from ignn_jax.ops.windows import window_sides, window_starts, windows_union
 
 # Queries on a side of a tile. A larger tile makes larger products, but searches more
 # cells that lie in the window of only some of its queries.
@@ -40,49 +41,6 @@ class Graph(NamedTuple):
     indices: Int[Array, "B M1 M2 K"]
     distances: Float[Array, "B M1 M2 K"]
     labels: Float[Array, "B M1 M2 K E"]
-
-
-def window_starts(
-    queries: Int[Array, "*M"],
-    candidates: Int[Array, "..."] | np.integer | int,
-    width: Int[Array, "..."] | np.integer | int,
-    *,
-    scale: int,
-    center: str = "centered",
-) -> Int[Array, "*M"]:
-    """First candidate in the windows of the queries of these numbers.
-
-    Along one axis, or along both: then all are [2].
-
-    The center of query i is candidate i // scale. `center="reference"` uses, as the
-    reference does, i // 2 and width // scale as the half width: off center at scale 3.
-    """
-    half = {"centered": width // 2, "reference": width // scale}[center]
-    first = queries // _step(scale, center) - half
-    return first.clip(0, candidates - width).astype(np.int32)
-
-
-def windows_union(queries: int, width: int, *, scale: int, center: str) -> int:
-    """Candidates that hold the windows of this many consecutive queries."""
-    return width + math.ceil((queries - 1) / _step(scale, center))
-
-
-def _step(scale, center):
-    """Queries after which the window moves by one candidate."""
-    return scale if center == "centered" else 2
-
-
-def window_sides(window: int, candidates: Int[Array, "2"]) -> Int[Array, "2"]:
-    """The window's height and width in a grid of n1 x n2 candidates.
-
-    A square of side `window`, or of the grid's smaller side if that is smaller; the
-    whole grid if `window` is 0 or no side of the grid is larger.
-    """
-    if not window:
-        return candidates
-    where = jnp.where if isinstance(candidates, jax.Array) else np.where
-    side = candidates.min().clip(max=window)
-    return where(window >= candidates.max(), candidates, side)
 
 
 @functools.partial(
@@ -143,7 +101,6 @@ def nearest_patches(
     else:
         here, there = (grid_region(r, patch_size, patch_stride) for r in regions)
         sides = window_sides(window, there.size)
-    exclude_self = scale == 1 and (regions is not None or math.prod(sides) > 1)
     rows, columns = (
         _plan_axis(m, n, window or n, *numbers, scale=scale, center=window_center)
         for m, n, *numbers in zip(
@@ -154,70 +111,20 @@ def nearest_patches(
         _Source(image, grid.before.tolist(), patch_size, patch_stride)
         for image, grid in zip((queries, candidates), grids, strict=True)
     )
-    tile_sides = rows.tile, columns.tile
-    block_rows = min(rows.union, max(1, block // columns.union))
-
-    def search_block(tile, query, offset, fresh):
-        """The nearest in rows of the union from `offset` on, but not before `fresh`.
-
-        Returns distances and indices [tile, tile, K].
-        """
-        batch, i, j = tile
-        top, left = rows.first[i] + offset, columns.first[j]
-        candidate = candidate_source.cut(
-            batch, (top, left), (block_rows, columns.union)
-        ).reshape(block_rows * columns.union, -1)
-        products = jnp.matmul(query, candidate.T, precision=jax.lax.Precision.HIGHEST)
-        distances = (
-            jnp.sum(query**2, axis=1)[:, None]
-            + jnp.sum(candidate**2, axis=1)[None, :]
-            - 2 * products
-        ).reshape(*tile_sides, block_rows, columns.union)
-        row = top + jnp.arange(block_rows)
-        column = left + jnp.arange(columns.union)
-        allowed = (rows.window_holds(i, row) & (row >= rows.first[i] + fresh)[None])[
-            :, None, :, None
-        ] & columns.window_holds(j, column)[None, :, None, :]
-        if exclude_self:
-            own_row = rows.own[i][:, None] == row[None]
-            own_column = columns.own[j][:, None] == column[None]
-            allowed &= ~(own_row[:, None, :, None] & own_column[None, :, None, :])
-        distances = jnp.where(allowed, distances, jnp.inf).reshape(*tile_sides, -1)
-        nearest, place = jax.lax.top_k(-distances, neighbors)
-        index = (top + place // columns.union) * n2 + left + place % columns.union
-        return -nearest, index
-
-    def search_tile(tile):
-        batch, i, j = tile
-        query = query_source.cut(batch, (i * rows.tile, j * columns.tile), tile_sides)
-        flat = query.reshape(math.prod(tile_sides), -1)
-
-        def merge(n, best):
-            offset = jnp.minimum(n * block_rows, rows.union - block_rows)
-            found = search_block(tile, flat, offset, n * block_rows)
-            distances, indices = (
-                jnp.concatenate(pair, axis=-1) for pair in zip(best, found, strict=True)
-            )
-            nearest, place = jax.lax.top_k(-distances, neighbors)
-            return -nearest, jnp.take_along_axis(indices, place, axis=-1)
-
-        best = search_block(tile, flat, 0, 0)
-        blocks = math.ceil(rows.union / block_rows)
-        if blocks > 1:
-            best = jax.lax.fori_loop(1, blocks, merge, best)
-        distances, indices = best
-
-        def label(index):  # [tile, tile], of one neighbor of each query
-            neighbor = candidate_source.gather(batch, *jnp.divmod(index, n2))
-            return jnp.abs(query - neighbor).sum(axis=(2, 3))
-
-        # Labelled here, where the copies of the neighbors' patches are a tile's.
-        labels = jnp.moveaxis(jax.lax.map(label, jnp.moveaxis(indices, -1, 0)), 0, 2)
-        return Graph(indices, jnp.maximum(distances, 0), labels)
-
+    search = _Search(
+        query_source,
+        candidate_source,
+        rows,
+        columns,
+        neighbors,
+        row_length=n2,
+        block=min(rows.union, max(1, block // columns.union)),
+        exclude_self=scale == 1 and (regions is not None or math.prod(sides) > 1),
+    )
     tiles = (queries.shape[0], len(rows.first), len(columns.first))
     found = jax.lax.map(
-        search_tile, tuple(jnp.asarray(n.ravel(), jnp.int32) for n in np.indices(tiles))
+        lambda tile: search.tile(*tile),
+        tuple(jnp.asarray(n.ravel(), jnp.int32) for n in np.indices(tiles)),
     )
 
     def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
@@ -226,6 +133,84 @@ def nearest_patches(
         return x[:, :m1, :m2]
 
     return jax.tree.map(assemble, found)
+
+
+class _Search(NamedTuple):
+    """What the search of each tile has in common."""
+
+    queries: "_Source"
+    candidates: "_Source"
+    rows: "_AxisPlan"
+    columns: "_AxisPlan"
+    neighbors: int  # K
+    row_length: int  # candidates in a row of their grid
+    block: int  # rows of candidates compared at once
+    exclude_self: bool
+
+    def tile(self, batch, i, j):
+        """The graph of one tile of queries: [tile, tile, K, ...]."""
+        rows, columns = self.rows, self.columns
+        first = i * rows.tile, j * columns.tile
+        query = self.queries.cut(batch, first, (rows.tile, columns.tile))
+
+        def merge(n, best):
+            offset = jnp.minimum(n * self.block, rows.union - self.block)
+            found = self._nearest_in_block((batch, i, j), query, offset, n * self.block)
+            distances, indices = (
+                jnp.concatenate(pair, axis=-1) for pair in zip(best, found, strict=True)
+            )
+            nearest, place = jax.lax.top_k(-distances, self.neighbors)
+            return -nearest, jnp.take_along_axis(indices, place, axis=-1)
+
+        best = self._nearest_in_block((batch, i, j), query, 0, 0)
+        blocks = math.ceil(rows.union / self.block)
+        if blocks > 1:
+            best = jax.lax.fori_loop(1, blocks, merge, best)
+        distances, indices = best
+
+        def label(index):  # [tile, tile], of one neighbor of each query
+            place = jnp.divmod(index, self.row_length)
+            return jnp.abs(query - self.candidates.gather(batch, *place)).sum((2, 3))
+
+        # Labeled here, the copies of the neighbors' patches are only those of a tile.
+        labels = jnp.moveaxis(jax.lax.map(label, jnp.moveaxis(indices, -1, 0)), 0, 2)
+        return Graph(indices, jnp.maximum(distances, 0), labels)
+
+    def _nearest_in_block(self, tile, query, offset, fresh):
+        """The nearest in a block of the union's rows that begins with row `offset`.
+
+        Rows before `fresh`, which the block before it had, are left out. Returns
+        distances and indices, [tile, tile, K] both.
+        """
+        (batch, i, j), rows, columns = tile, self.rows, self.columns
+        sides = query.shape[:2]
+        top, left = rows.first[i] + offset, columns.first[j]
+        candidate = self.candidates.cut(batch, (top, left), (self.block, columns.union))
+        query, candidate = (
+            x.reshape(math.prod(x.shape[:2]), -1) for x in (query, candidate)
+        )
+        products = jnp.matmul(query, candidate.T, precision=jax.lax.Precision.HIGHEST)
+        distances = (
+            jnp.sum(query**2, axis=1)[:, None]
+            + jnp.sum(candidate**2, axis=1)[None, :]
+            - 2 * products
+        ).reshape(*sides, self.block, columns.union)
+
+        row, column = top + jnp.arange(self.block), left + jnp.arange(columns.union)
+        rows_allowed = rows.window_holds(i, row) & (row >= rows.first[i] + fresh)[None]
+        allowed = _outer(rows_allowed, columns.window_holds(j, column))
+        if self.exclude_self:
+            own_row, own_column = rows.own[i][:, None], columns.own[j][:, None]
+            allowed &= ~_outer(own_row == row[None], own_column == column[None])
+        distances = jnp.where(allowed, distances, jnp.inf).reshape(*sides, -1)
+        nearest, place = jax.lax.top_k(-distances, self.neighbors)
+        row, column = top + place // columns.union, left + place % columns.union
+        return -nearest, row * self.row_length + column
+
+
+def _outer(rows, columns):
+    """Both: [M1, N1] and [M2, N2] to [M1, M2, N1, N2]."""
+    return rows[:, None, :, None] & columns[None, :, None, :]
 
 
 class _Source(NamedTuple):

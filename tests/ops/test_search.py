@@ -6,6 +6,7 @@ import pytest
 
 from ignn_jax.ops import search as knn
 from ignn_jax.ops.patches import unfold
+from ignn_jax.ops.windows import window_starts
 
 SETTINGS = {
     "windowed": dict(height=37, width=50, scale=2, neighbors=5, window=6),
@@ -110,7 +111,7 @@ def test_ties_go_to_the_first_candidate():
 
 
 def test_windows_stay_inside_the_grid_and_follow_the_query():
-    starts = knn.window_starts(jnp.arange(20), 10, 4, scale=2)
+    starts = window_starts(jnp.arange(20), 10, 4, scale=2)
     assert starts.min() == 0
     assert starts.max() == 6
     np.testing.assert_array_equal(starts[8:12], [2, 2, 3, 3])
