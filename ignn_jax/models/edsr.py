@@ -16,7 +16,7 @@ from ignn_jax.ops.patches import pixel_shuffle
 from ignn_jax.ops.regions import Region, zero_beyond
 from ignn_jax.ops.types import Array
 
-# Mean color of DIV2K, as the reference.
+# Mean color of DIV2K, as in the reference.
 RGB_MEAN = tuple(255 * m for m in (0.4488, 0.4371, 0.4040))
 
 # torch.nn.Conv2d's default, U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as the reference.
@@ -49,9 +49,9 @@ def conv(
 
 @contextlib.contextmanager
 def border(region: Region | None, height: int) -> Iterator[None]:
-    """Lets convolutions of a part see zeros beyond the image, as those of the whole do.
+    """Zero-pads the convolutions of a part where the image ends, not the part.
 
-    They also see the edges of the part, so what is computed near these is meaningless.
+    What is computed near the part's own edges is meaningless.
 
     Args:
       region: of the part; `None` is the whole image, and changes nothing.

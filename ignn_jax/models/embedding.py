@@ -1,7 +1,7 @@
-"""What patches are compared by: the embedding E of an image (Section 3.1).
+"""The embedding E of an image, by which patches are compared (Section 3.1).
 
-VGG19's first convolutions, as the paper; or, where their weights are not at hand, the
-network's own first features, or plain color. `construct_graph` stops their gradients.
+VGG19's first convolutions, as in the paper; or, which need no further weights, the
+network's own first features or plain color. `construct_graph` stops their gradients.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 EMBEDDINGS = ("vgg19", "backbone", "rgb")
 
-# The name of the collection that holds VGG19's weights, beside "params".
+# The collection that holds VGG19's weights, next to "params".
 VGG19 = "vgg19"
 VGG19_SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64)}
 
@@ -52,7 +52,7 @@ class _FrozenConv(nn.Conv):
 def make_embedding(
     kind: str, head: Callable[[jax.Array], jax.Array]
 ) -> Callable[[jax.Array], jax.Array]:
-    """The function E, to be made in `setup`.
+    """Makes the function E, in a module's `setup`.
 
     Args:
       kind: one of EMBEDDINGS.

@@ -1,4 +1,4 @@
-"""MATLAB's `imresize`, by which the field makes its low-resolution images.
+"""MATLAB's `imresize`, which the field makes its low-resolution images with.
 
 Cubic convolution with a = -0.5 (Keys, "Cubic Convolution Interpolation for Digital
 Image Processing", 1981), its kernel stretched by 1 / scale where the image shrinks
@@ -93,8 +93,7 @@ def imresize_jnp(
     matrices = {}
     for axis, weights, indices in _passes(image.shape[-3:-1], scale, size, padding):
         matrix = np.zeros((len(weights), image.shape[axis - 3]), np.float32)
-        # Not `+=`, which would drop all but one of the taps that padding sends to one
-        # pixel.
+        # Not `+=`: padding sends several taps to one pixel, and it would keep only one.
         np.add.at(matrix, (np.arange(len(weights))[:, None], indices), weights)
         matrices[axis] = matrix
     *batch, height, width, channels = image.shape
@@ -142,7 +141,7 @@ def _taps(
     """Weights and indices of one axis, computed as MATLAB's `contributions` does."""
     shrink = min(scale, 1.0)
     support = 4 / shrink
-    # Pixels are counted from 1 as in MATLAB, for its very rounding errors.
+    # Counting pixels from 1, as MATLAB does, gives the same rounding errors.
     center = np.arange(1, out_length + 1) / scale + 0.5 * (1 - 1 / scale)
     first = np.floor(center - support / 2)
     taps = first[:, None] + np.arange(math.ceil(support) + 2)
@@ -175,8 +174,8 @@ def _resize_rows(
     resized = np.empty((len(weights), rows.shape[1]), rows.dtype)
     for start in range(0, len(weights), _BLOCK):
         block = slice(start, start + _BLOCK)
-        # Tap after tap, as MATLAB adds. Another order (a BLAS product) tips some sums
-        # that end in .5, not at scales 2, 3, 4 and their inverses, but at 3 / 2.
+        # Taps are added in MATLAB's order. Another, such as BLAS's, rounds some sums
+        # that end in .5 differently; not at scales 2, 3 and 4, but at 3 / 2.
         total = np.zeros_like(resized[block], dtype=np.float64)
         for weight, index in zip(weights[block].T, indices[block].T, strict=True):
             total += weight[:, None] * rows[index]

@@ -1,4 +1,4 @@
-"""A sum of many large terms, one of which is in memory at a time."""
+"""A sum of large terms, only one of which is in memory at a time."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tiles against whole images: of every kind of network, at every kind of border."""
+"""Tiles give the result of the whole image, for every kind of network and border."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from ignn_jax.models import ignn as ignn_module
 from ignn_jax.models.edsr import border
 from tests.networks import run
 
-# Windows are smaller than the images, and larger than what is computed for one tile.
+# Windows are smaller than the image, but reach beyond a tile.
 GRAPH = dict(embedding="backbone", neighbors=2, window=6, position=1)
 SMALL = dict(features=4, num_blocks=2, residual_scale=1.0)
 NETWORKS = {
@@ -40,7 +40,7 @@ def make_ignn(name):
 
 
 def draw_variables(model):
-    """Random ones, large enough that every pixel that is seen makes a difference."""
+    """Random variables, large enough that every pixel in view makes a difference."""
     lr = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
     shapes = jax.eval_shape(model.init, jax.random.key(0), lr)
     rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def make_image(height, width):
 
 
 class Probe(nn.Module):
-    """An upsampler that sees 4 pixels far, in whole numbers: its sums are exact.
+    """An upsampler that sees 4 pixels far and adds whole numbers, which is exact.
 
     It notes the shapes it is traced for.
     """
@@ -91,7 +91,7 @@ def make_probe():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_give_the_whole_image(name):
-    """Sides are odd, not of the tile, of the scale or of the patches."""
+    """The sides are multiples of neither the tile, the scale nor the stride."""
     model = make_ignn(name)
     variables = draw_variables(model)
     image = make_image(67, 91)
@@ -111,7 +111,7 @@ def test_edsr(size):
 
 
 def test_images_of_all_sizes_share_one_compilation(monkeypatch):
-    """Larger than the tile, smaller, than the window too, and hardly an image."""
+    """Images larger and smaller than the tile, smaller than the window, and tiny."""
     model = make_ignn("x2")
     variables = draw_variables(model)
     traces = []
@@ -155,7 +155,7 @@ def test_several_devices_share_the_tiles(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(37, 50), (33, 16), (9, 41), (64, 128), (300, 70)])
-def test_auto_takes_the_least_tile_that_holds_the_image(size):
+def test_auto_takes_the_smallest_tile_that_holds_the_image(size):
     model, variables, traced = make_probe()
     image = make_image(*size).round()
     sr = TiledNetwork(model, variables, tile="auto")(image)
@@ -164,8 +164,8 @@ def test_auto_takes_the_least_tile_that_holds_the_image(size):
     np.testing.assert_array_equal(sr, model.apply(variables, image[None])[0])
 
 
-def test_auto_keeps_to_the_memory_that_there_is(monkeypatch):
-    """The compiler's plan for 288 x 288 pixels is more than 1 MB, for 160 less."""
+def test_auto_stays_within_the_available_memory(monkeypatch):
+    """The compiler plans too much memory for 288 x 288 pixels, but not for 160."""
     model, variables, traced = make_probe()
     monkeypatch.setattr(tiles, "available_memory", lambda device: 2.5e6)
     TiledNetwork(model, variables)(make_image(200, 200))
@@ -174,7 +174,7 @@ def test_auto_keeps_to_the_memory_that_there_is(monkeypatch):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    """Parts of more than 100 pixels a side make it run out; the sides of all parts."""
+    """Parts with sides over 100 pixels run out of memory. Gives the sides tried."""
     sides = []
     run_parts = TiledNetwork._run
 
@@ -188,7 +188,7 @@ def little_memory(monkeypatch):
     return sides
 
 
-def test_auto_steps_down_when_memory_runs_out_after_all(little_memory):
+def test_auto_takes_smaller_tiles_when_memory_runs_out(little_memory):
     model, variables, _ = make_probe()
     image = make_image(200, 200).round()
     network = TiledNetwork(model, variables)
@@ -200,7 +200,7 @@ def test_auto_steps_down_when_memory_runs_out_after_all(little_memory):
     assert set(little_memory) == {96}
 
 
-def test_a_tile_that_was_asked_for_fails_by_itself(little_memory):
+def test_a_given_tile_does_not_become_smaller(little_memory):
     model, variables, _ = make_probe()
     with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
         TiledNetwork(model, variables, tile=128)(make_image(200, 200))
@@ -228,6 +228,6 @@ def test_progress_wraps_the_tiles(tile, count):
 
 
 @pytest.mark.parametrize("tile", [-8, "all", 2.5])
-def test_what_is_no_tile_is_refused(tile):
+def test_invalid_tiles_are_refused(tile):
     with pytest.raises(InputError, match=f"{tile} is not the side of a tile"):
         TiledNetwork(*make_probe()[:2], tile=tile)

@@ -28,7 +28,7 @@ def image(*size, batch=1, seed=0):
 
 
 def initialized(model, lr):
-    """Variables as `model.init` draws them, without the seconds of compiling it."""
+    """Variables like those of `model.init`, which takes seconds to compile."""
     rng = np.random.default_rng(0)
 
     def draw(leaf):
@@ -81,7 +81,7 @@ def test_every_ablation_runs(name):
     assert sr.shape == (1, 26, 32, 3)
     assert jnp.isfinite(sr).all()
     if name != "the paper's":
-        # Setting it makes a difference: to the parameters, or to what they compute.
+        # The setting changes the parameters, or what is computed with them.
         structure, paper_sr = the_papers()
         assert (
             jax.tree.structure(variables) != structure
@@ -94,7 +94,7 @@ def test_every_ablation_runs(name):
     ["the paper's", "aggregated DEN", "neither", "same-scale kNN", "non-local block"],
 )
 def test_networks_train(name):
-    """Each parameter has a finite gradient, along which the loss falls."""
+    """All gradients are finite, and a step against them reduces the loss."""
     lr, target = image(13, 16), image(26, 32, seed=1)
     model, variables = built(name, lr)
     params = variables.pop("params")
@@ -110,7 +110,7 @@ def test_networks_train(name):
     before, gradients = loss_and_gradients(params)
     for path, gradient in flax.traverse_util.flatten_dict(gradients, sep="/").items():
         assert jnp.isfinite(gradient).all(), path
-        if "ecn" not in path:  # the last biases there have none: see test_golden
+        if "ecn" not in path:  # its last biases have no gradient, see test_golden
             assert jnp.abs(gradient).max() > 0, f"{path} has no gradient"
     size = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradients)))
     params = jax.tree.map(lambda p, g: p - 0.01 * g / size, params, gradients)
@@ -143,7 +143,7 @@ def test_images_of_a_batch_do_not_meet(kind):
 
 @pytest.mark.parametrize("embedding", ["backbone", "vgg19"])
 def test_no_gradient_flows_through_the_graph(embedding):
-    """With the features cut out of aggregation, the image's gradient is the head's."""
+    """Neither labels nor distances pass a gradient on to the image."""
     graph = dataclasses.replace(GRAPH, embedding=embedding)
     model = IGNN(scale=2, features=8, num_blocks=2, graph=graph)
     lr = image(12, 12)
@@ -239,7 +239,7 @@ def test_a_residual_network_begins_as_its_backbone(scale, kind):
     graph = dataclasses.replace(GRAPH, kind=kind, fusion="residual")
     ignn = IGNN(scale=scale, **SMALL, graph=graph)
     variables = initialized(ignn, lr)
-    for name in ("fuse_lr_1", "fuse_hr_1"):  # as the next test has it
+    for name in ("fuse_lr_1", "fuse_hr_1"):  # as initialized, see the next test
         if name in variables["params"]:
             variables["params"][name]["kernel"] *= 0
     params, _ = take_backbone(variables["params"], backbone["params"])
@@ -267,7 +267,7 @@ def test_settings_survive_a_round_trip():
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
 def test_configs_make_networks(path):
-    """As they are written: "auto" is the embedding that needs no other weights."""
+    """As written: the embedding "auto" is the one that needs no other weights."""
     config = importlib.import_module(f"configs.{path.stem}").get_config()
     model = create_model({"scale": config.scale, **config.model.to_dict()})
     assert model.scale == config.scale

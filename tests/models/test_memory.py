@@ -1,4 +1,4 @@
-"""The memory that XLA plans: no more for more neighbors, nor for a larger search."""
+"""The memory that XLA plans for the network and for its graph."""
 
 import functools
 
@@ -22,7 +22,7 @@ def embedded(side, channels):
 
 
 @pytest.mark.parametrize("den", ["per_neighbor", "aggregated"])
-def test_of_the_network_does_not_grow_with_k(den):
+def test_network_does_not_grow_with_k(den):
     def of(neighbors):
         graph = GraphConfig(neighbors=neighbors, den=den, embedding="rgb")
         model = IGNN(scale=2, features=32, num_blocks=2, graph=graph)
@@ -34,8 +34,8 @@ def test_of_the_network_does_not_grow_with_k(den):
 
 
 @pytest.mark.parametrize("window", [10, 30])
-def test_of_the_graph_is_that_of_its_edges(window):
-    """Beside them, whose labels are 64 numbers each, there is only a tile."""
+def test_graph_takes_the_memory_of_its_edges(window):
+    """The labels of 64 numbers take nearly all of it; the search adds one tile."""
     construct = functools.partial(
         construct_graph, scale=2, config=GraphConfig(window=window)
     )

@@ -46,7 +46,7 @@ def test_gradient_is_the_sums():
 
 
 def test_only_its_gradient_is_unrolled():
-    """Of a convolution's gradient in a loop: see the module."""
+    """Convolutions have slow gradients in loops, as `sum_over` explains."""
 
     def total(x):
         return sum_over(lambda k, x: jnp.sin(x) * k, COUNT, x).sum()

@@ -1,4 +1,4 @@
-"""Unfold, fold, spread and take against loops written from their definition."""
+"""Unfold, fold, spread and take against loops written from their definitions."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ CASES = [
 
 
 def loop_grid(length, patch_size, stride):
-    """First pixel of each patch; the padding is put half before, the rest after."""
+    """First pixel of each patch; half of the padding comes before the image."""
     count = 1
     while (count - 1) * stride + patch_size < length:
         count += 1

@@ -1,4 +1,4 @@
-"""The blocked search against a search that compares every patch with every other."""
+"""The search in blocks against one that compares every pair of patches."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -49,7 +49,7 @@ def loop_search(
     window_center="centered",
     **_,
 ):
-    """Distances and indices, each a list per query in raster order."""
+    """[queries, K, 2]: distances and indices, row by row."""
 
     def rows_of_patches(image):
         blocks = np.asarray(unfold(jnp.asarray(image), patch_size, stride), np.float64)
