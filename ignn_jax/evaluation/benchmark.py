@@ -106,7 +106,7 @@ def write_outputs(outputs: Outputs, setup: Setup, sets: Sequence[SetResult]) -> 
         "weights": setup.weights,
         "versions": versions,
         "protocol": words,
-        "published_note": published.NOTE,
+        "published_note": published.published_note(scale=setup.scale),
     }
     if outputs.json:
         write_text(outputs.json, formats.to_json(run, sets, scale=setup.scale))

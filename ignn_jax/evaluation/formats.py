@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ignn_jax.evaluation.published import published_scores
+from ignn_jax.evaluation.published import published_note, published_scores
 from ignn_jax.evaluation.results import SetResult
 from ignn_jax.evaluation.scores import Score
 from ignn_jax.tables import text_table
@@ -58,7 +58,7 @@ def _format_published(result: SetResult, *, scale: int) -> str:
     for method, score in theirs.items():
         psnr, ssim = ours.psnr - score.psnr, ours.ssim - score.ssim
         rows.append((method, str(score), f"{psnr:+.2f} dB / {ssim:+.4f}"))
-    return text_table(rows, align="<>")
+    return f"{text_table(rows, align='<>')}\n{published_note(scale=scale)}"
 
 
 def to_json(run: Mapping[str, Any], sets: Sequence[SetResult], *, scale: int) -> str:

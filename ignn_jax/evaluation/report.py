@@ -102,7 +102,7 @@ def _content(sets: Sequence[SetResult], scale: int) -> dict[str, Any]:
         # The CSS classes of the images in the figures.
         "names": {"bicubic": "Bicubic", "sr": network, "hr": "Original"},
         "means": _means_table(scored, quoted, methods),
-        "note": published.NOTE if any(quoted) else "",
+        "note": published.published_note(scale=scale) if any(quoted) else "",
         "with_slider": with_slider,
     }
 

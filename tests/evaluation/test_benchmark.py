@@ -13,12 +13,8 @@ from PIL import Image
 
 from ignn_jax.cli import main
 from ignn_jax.data.benchmarks import find_benchmark
-from ignn_jax.evaluation import published
 from ignn_jax.evaluation.benchmark import evaluate_benchmark
-from ignn_jax.evaluation.formats import format_set
 from ignn_jax.evaluation.metrics import psnr, ssim
-from ignn_jax.evaluation.results import ImageResult, SetResult
-from ignn_jax.evaluation.scores import Score
 from ignn_jax.evaluation.setup import bicubic_setup
 from ignn_jax.inference.upscalers import upscaler
 from ignn_jax.models import EDSR, IGNN, GraphConfig
@@ -290,58 +286,3 @@ def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
     saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")
     assert np.abs(saved.astype(int) - upscale(lr)).max() <= 1
     assert evaluate(*args[:-1], "--tile", 33, "--scale", 2) == 0
-
-
-# Published scores
-
-
-def test_published_scores_are_plausible():
-    table = published._table()
-    for method, rows in table["methods"].items():
-        for scale, row in rows.items():
-            assert scale in ("x2", "x3", "x4")
-            assert row["sources"]
-            assert set(row["sources"]) <= table["sources"].keys(), method
-            cells = {name: cell for name, cell in row.items() if name != "sources"}
-            assert cells.keys() <= table["sets"].keys()
-            for psnr_, ssim_ in cells.values():
-                assert 20 < psnr_ < 45
-                assert 0.7 < ssim_ < 1
-        for coarse, fine in (("x4", "x3"), ("x3", "x2"), ("x4", "x2")):
-            for name in set(rows.get(coarse, {})) & set(rows.get(fine, {})):
-                if name != "sources":
-                    assert rows[coarse][name] < rows[fine][name], (method, name)
-
-
-def test_the_papers_own_row_is_complete():
-    for scale in (2, 3, 4):
-        for name, count in published._table()["sets"].items():
-            assert "IGNN" in published.published_scores(name, count, scale=scale)
-    assert published.published_scores("Set5", 5, scale=2)["IGNN"] == (38.24, 0.9613)
-
-
-@pytest.mark.parametrize(
-    ("name", "images", "expected"),
-    [
-        ("Set5", 5, "Set5"),
-        ("set_14", 14, "Set14"),
-        ("B100", 100, "BSD100"),
-        ("Urban100", 50, None),
-        ("Urban100-odd", 50, None),
-        ("photos", 5, None),
-    ],
-)
-def test_only_whole_known_sets_are_compared(name, images, expected):
-    assert published.published_set(name, images) == expected
-
-
-def test_the_difference_is_ours_less_theirs():
-    scores = {"IGNN": Score(38.0, 0.95)}
-    images = [ImageResult(str(n), 8, 8, "made", scores) for n in range(5)]
-    result = SetResult("Set5", images)
-    table = format_set(result, scale=2)
-    assert table.splitlines()[-1].split() == [
-        *("IGNN", "38.24", "dB", "/", "0.9613"),
-        *("-0.24", "dB", "/", "-0.0113"),
-    ]
-    assert "published" not in format_set(result, scale=8)
