@@ -7,13 +7,18 @@ from collections.abc import Callable
 
 
 def add_weights(
-    parser: argparse.ArgumentParser, also: str, *, required: bool = False
+    parser: argparse.ArgumentParser,
+    also: str,
+    *,
+    required: bool = False,
+    several: bool = False,
 ) -> None:
     """Adds --weights; its description ends with `also`."""
     parser.add_argument(
         "--weights",
         type=pathlib.Path,
         required=required,
+        nargs="+" if several else None,
         metavar="NAME_OR_PATH",
         help="weights that come with the package (see the command weights), a "
         f"weights file, or the workdir of a training run{also}",

@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a set of images in any of the usual layouts, or with --sets their folder",
     )
     add("--sets", type=names, metavar="NAMES", help="subfolders of DIR: Set5,Set14")
-    add_weights(parser, also=", or bicubic", required=True)
+    add_weights(
+        parser,
+        also=", or bicubic; several are evaluated beside each other",
+        required=True,
+        several=True,
+    )
     add(
         "--tile",
         type=int,
@@ -30,6 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--scale", type=at_least(2), metavar="N", help="needed with --weights bicubic")
     add_ensemble(parser)
+    graph = parser.add_argument_group(
+        "another graph",
+        "The same network, without training again; several values are evaluated beside "
+        "each other.",
+    )
+    for option, kind, metavar, description in (
+        ("--neighbors", at_least(1), "K", "neighbors of a patch"),
+        ("--window", at_least(0), "D", "side of the searched square; 0: whole image"),
+        ("--embedding", str, "NAME", "vgg19, backbone or rgb, if the weights fit"),
+    ):
+        graph.add_argument(
+            option, type=kind, nargs="+", default=(), metavar=metavar, help=description
+        )
     for option, metavar, description in (
         ("--save-images", "DIR", "write the upscaled images as DIR/SET/NAME_x2.png"),
         ("--json", "FILE", "write all scores and what they rest on"),
@@ -44,12 +62,9 @@ def _run(args: argparse.Namespace) -> int:
 
     from ignn_jax.data.benchmarks import find_benchmarks
     from ignn_jax.evaluation import formats
-    from ignn_jax.evaluation.benchmark import (
-        Outputs,
-        evaluate_benchmark,
-        write_outputs,
-    )
+    from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmarks
     from ignn_jax.evaluation.setup import load_setup
+    from ignn_jax.evaluation.variants import all_variants
     from ignn_jax.files import check_output_folder
 
     outputs = Outputs(args.json, args.csv, args.report)
@@ -57,20 +72,25 @@ def _run(args: argparse.Namespace) -> int:
     if args.save_images:
         check_output_folder(args.save_images, field="save_images")
     setup = load_setup(
-        args.weights, scale=args.scale, tile=args.tile, ensemble=args.ensemble
+        args.weights,
+        scale=args.scale,
+        tile=args.tile,
+        ensemble=args.ensemble,
+        variants=all_variants(
+            neighbors=args.neighbors, window=args.window, embedding=args.embedding
+        ),
     )
-    sets = []
-    for benchmark in find_benchmarks(args.data, args.sets, scale=setup.scale):
-        result = evaluate_benchmark(
-            setup,
-            benchmark,
-            images=args.save_images,
-            figures=args.report is not None,
-            progress=functools.partial(tqdm, unit="image", leave=False, disable=None),
-        )
-        print(f"\n{formats.format_set(result, scale=setup.scale)}")
-        sets.append(result)
-    write_outputs(outputs, setup, sets)
+    benchmarks = find_benchmarks(args.data, args.sets, scale=setup.scale)
+    for note in setup.notes:
+        print(note)
+    sets = evaluate_benchmarks(
+        setup,
+        benchmarks,
+        outputs,
+        images=args.save_images,
+        progress=functools.partial(tqdm, unit="image", leave=False, disable=None),
+        tell=lambda part: print(f"\n{formats.format_set(part, scale=setup.scale)}"),
+    )
     failures = formats.format_failures(sets)
     if failures:
         print(failures, file=sys.stderr)

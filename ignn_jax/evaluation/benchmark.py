@@ -3,6 +3,7 @@
 import importlib.metadata
 import pathlib
 import platform
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ from ignn_jax.data.benchmarks import Benchmark, read_pair
 from ignn_jax.data.layouts import PairFiles
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import formats, published
+from ignn_jax.evaluation.kept import Kept
 from ignn_jax.evaluation.protocol import protocol
 from ignn_jax.evaluation.report import write_report
 from ignn_jax.evaluation.results import ImageResult, SetResult
-from ignn_jax.evaluation.scores import Evaluated, evaluate_pair
+from ignn_jax.evaluation.scores import BICUBIC, Evaluated, evaluate_pair
 from ignn_jax.evaluation.setup import Setup
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.pictures.picture import Picture
@@ -54,13 +56,65 @@ class Outputs(NamedTuple):
             taken.add(path.resolve())
 
 
+Progress = Callable[[Iterable[PairFiles]], Iterable[PairFiles]]
+
+
+def evaluate_benchmarks(
+    setup: Setup,
+    benchmarks: Sequence[Benchmark],
+    outputs: Outputs,
+    *,
+    images: pathlib.Path | None = None,
+    progress: Progress = iter,
+    tell: Callable[[SetResult], None] = lambda result: None,
+) -> list[SetResult]:
+    """Scores several sets; if it is interrupted, the same call goes on from there.
+
+    The outputs are written after each set. Images that were scored before an
+    interruption are not scored again, as long as nothing has changed that their scores
+    rest on. After the last set they are forgotten: the next call scores all images.
+
+    Args:
+      setup: what is evaluated.
+      benchmarks: the sets.
+      outputs: the files to write.
+      images: as `evaluate_benchmark`.
+      progress: as `evaluate_benchmark`.
+      tell: gets each set's result.
+
+    Raises:
+      InputError: a file cannot be written.
+    """
+    figures = outputs.report is not None
+    circumstances = {**_versions(), "images": str(images), "figures": figures}
+    kept = [Kept(setup, benchmark, circumstances) for benchmark in benchmarks]
+    sets = []
+    for n, benchmark in enumerate(benchmarks):
+        result = evaluate_benchmark(
+            setup,
+            benchmark,
+            images=images,
+            figures=figures,
+            progress=progress,
+            kept=kept[n],
+        )
+        tell(result)
+        sets.append(result)
+        unfinished = [benchmark.name for benchmark in benchmarks[n + 1 :]]
+        write_outputs(outputs, setup, sets, unfinished=unfinished)
+    for one in kept:
+        one.forget()
+    return sets
+
+
 def evaluate_benchmark(
     setup: Setup,
     benchmark: Benchmark,
     *,
     images: pathlib.Path | None = None,
     figures: bool = False,
-    progress: Callable[[Iterable[PairFiles]], Iterable[PairFiles]] = iter,
+    progress: Progress = iter,
+    kept: Kept | None = None,
 ) -> SetResult:
     """Scores the images of a set, one after the other, and writes them if asked to.
 
@@ -69,44 +123,71 @@ def evaluate_benchmark(
     Args:
       setup: what is evaluated.
       benchmark: the images.
-      images: folder to write the upscaled images to, `SET/NAME_x2.png`.
+      images: folder to write the upscaled images to, `SET/NAME_x2.png`; of several
+        methods, `METHOD/SET/NAME_x2.png`.
       figures: whether the result keeps the images that a report takes, encoded.
       progress: wraps the iterable of images, as `tqdm` does.
+      kept: results of an interrupted evaluation; gets each new one.
 
     Raises:
       InputError: an image cannot be written.
     """
     unpaired = [f"{path}: {reason}" for path, reason in benchmark.unpaired]
     result = SetResult(benchmark.name, [], unpaired, str(benchmark.folder))
-    for files in progress(benchmark.pairs):
+    from_before = 0
+    for n, files in enumerate(progress(benchmark.pairs)):
+        paths = _image_paths(setup, images, benchmark.name, files.name)
+        known = kept.read(n) if kept else None
+        if known and all(path.exists() for path in paths.values()):
+            result.images.append(known)
+            from_before += 1
+            continue
         try:
             evaluated = _evaluate(setup, files)
         except InputError as error:
             result.failures.append(str(error))
             continue
-        if images:
-            _save_image(evaluated, setup, images / benchmark.name)
-        result.images.append(ImageResult.of(evaluated, figure=figures))
-    return result
+        for label, path in paths.items():
+            check_output_folder(path.parent, field="save_images")
+            write_picture(Picture(evaluated.images[label].astype(np.float32)), path)
+        image = ImageResult.of(evaluated, figure=figures)
+        result.images.append(image)
+        if kept:
+            kept.write(n, image)
+    return result._replace(from_before=from_before)
 
 
-def write_outputs(outputs: Outputs, setup: Setup, sets: Sequence[SetResult]) -> None:
+def write_outputs(
+    outputs: Outputs,
+    setup: Setup,
+    sets: Sequence[SetResult],
+    *,
+    unfinished: Sequence[str] = (),
+) -> None:
     """Writes the JSON, CSV and HTML files that are asked for.
 
+    Args:
+      outputs: the files.
+      setup: what was evaluated.
+      sets: the results.
+      unfinished: names of the sets that are still to come.
+
     Raises:
-      InputError: one of them cannot be written.
+      InputError: a file cannot be written.
     """
-    words = protocol(scale=setup.scale, network=setup.protocol)
+    words = protocol(scale=setup.scale, networks=setup.protocol)
     versions = _versions()
-    run = {
+    run: dict[str, Any] = {
         "method": setup.label,
         "scale": setup.scale,
         "tile": setup.tile,
         "ensemble": setup.ensemble,
         "weights": setup.weights,
+        "methods": [method.to_json() for method in setup.methods],
         "versions": versions,
         "protocol": words,
         "published_note": published.published_note(scale=setup.scale),
+        **({"unfinished": list(unfinished)} if unfinished else {}),
     }
     if outputs.json:
         write_text(outputs.json, formats.to_json(run, sets, scale=setup.scale))
@@ -116,15 +197,32 @@ def write_outputs(outputs: Outputs, setup: Setup, sets: Sequence[SetResult]) -> 
         write_report(
             outputs.report,
             sets,
-            title=f"{setup.label}, \u00d7{setup.scale}",
+            title=f"{_title(setup)}, \u00d7{setup.scale}",
             scale=setup.scale,
             protocol=words,
             details={
-                "Weights": setup.weights["file"],
-                "SHA-256": setup.weights.get("sha256", "none"),
+                **_describe_weights(setup),
                 **versions,
+                **({"Not finished": ", ".join(unfinished)} if unfinished else {}),
             },
         )
+
+
+def _title(setup: Setup) -> str:
+    labels = [method.label for method in setup.methods] or [BICUBIC]
+    return labels[0] if len(labels) == 1 else f"{len(labels)} networks"
+
+
+def _describe_weights(setup: Setup) -> dict[str, str]:
+    if len(setup.methods) < 2:
+        weights = setup.weights
+        return {"Weights": weights["file"], "SHA-256": weights.get("sha256", "none")}
+    return {
+        method.label: ", ".join(
+            method.weights[key] for key in ("file", "sha256") if key in method.weights
+        )
+        for method in setup.methods
+    }
 
 
 def _evaluate(setup: Setup, files: PairFiles) -> Evaluated:
@@ -138,11 +236,19 @@ def _evaluate(setup: Setup, files: PairFiles) -> Evaluated:
         raise InputError(f"{files.hr}: {reason}; try a smaller tile") from error
 
 
-def _save_image(evaluated: Evaluated, setup: Setup, folder: pathlib.Path) -> None:
-    path = folder / f"{evaluated.pair.name}_x{setup.scale}.png"
-    check_output_folder(path.parent, field="save_images")
-    image = evaluated.images[setup.label].astype(np.float32)
-    write_picture(Picture(image), path)
+def _image_paths(
+    setup: Setup, folder: pathlib.Path | None, part: str, name: str
+) -> dict[str, pathlib.Path]:
+    """Where an image is written, by the method's label; empty without a folder."""
+    if folder is None:
+        return {}
+    file = f"{name}_x{setup.scale}.png"
+    if len(setup.methods) < 2:
+        return {setup.label: folder / part / file}
+    return {
+        method.label: folder / re.sub(r"[^\w.+=-]+", "_", method.label) / part / file
+        for method in setup.methods
+    }
 
 
 def _versions() -> dict[str, Any]:

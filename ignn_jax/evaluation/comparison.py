@@ -13,17 +13,19 @@ from ignn_jax.pictures.crops import SIDE, draw_sheet
 
 
 def side_by_side(evaluated: Iterable[Evaluated]) -> Image.Image:
-    """A row for each image: bicubic, network and original where the gain is largest.
+    """A row for each image: bicubic, networks and original.
+
+    The crop is where the first network gains most on bicubic.
 
     Args:
-      evaluated: one or more pairs, by bicubic and a network.
+      evaluated: one or more pairs, by bicubic and one or more networks.
     """
     rows = []
     for pair, images, scores in evaluated:
-        bicubic, sr = images.values()
+        bicubic, sr, *_ = images.values()
         where = largest_gain(sr, bicubic, pair.hr, side=SIDE)
         captions = [f"{method}: {score}" for method, score in scores.items()]
-        crops = [image[where] for image in (bicubic, sr, pair.hr)]
+        crops = [image[where] for image in (*images.values(), pair.hr)]
         rows.append(list(zip([*captions, pair.name], crops, strict=True)))
     return draw_sheet(rows)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ignn_jax.evaluation.published import published_note, published_scores
 from ignn_jax.evaluation.results import SetResult
-from ignn_jax.evaluation.scores import Score
+from ignn_jax.evaluation.scores import BICUBIC, Score
 from ignn_jax.tables import text_table
 
 
@@ -22,8 +22,10 @@ def format_set(result: SetResult, *, scale: int) -> str:
     lines = [f"{result.name}, x{scale}, PSNR / SSIM on Y"]
     if not result.images:
         return "\n".join([*lines, "no image was scored"])
+    before = result.from_before
     lines += [
-        f"{len(result.images)} images of {result.folder}; {result.lr}",
+        f"{len(result.images)} images of {result.folder}; {result.lr}"
+        + f"; {before} of them scored before an interruption" * bool(before),
         _format_images(result),
     ]
     table = _format_published(result, scale=scale)
@@ -53,11 +55,15 @@ def _format_published(result: SetResult, *, scale: int) -> str:
     theirs = published_scores(result.name, len(result.images), scale=scale)
     if not theirs:
         return ""
-    label, ours = list(result.means.items())[-1]
-    rows = [("published", "", f"{label} minus published")]
+    means = result.means
+    ours = {m: score for m, score in means.items() if m != BICUBIC} or means
+    rows = [("published", "", *(f"{label} minus published" for label in ours))]
     for method, score in theirs.items():
-        psnr, ssim = ours.psnr - score.psnr, ours.ssim - score.ssim
-        rows.append((method, str(score), f"{psnr:+.2f} dB / {ssim:+.4f}"))
+        differences = (
+            f"{our.psnr - score.psnr:+.2f} dB / {our.ssim - score.ssim:+.4f}"
+            for our in ours.values()
+        )
+        rows.append((method, str(score), *differences))
     return f"{text_table(rows, align='<>')}\n{published_note(scale=scale)}"
 
 

@@ -1,12 +1,14 @@
 """How the scores come about, in words."""
 
+from collections.abc import Sequence
 
-def protocol(*, scale: int, network: str | None = None) -> list[str]:
+
+def protocol(*, scale: int, networks: Sequence[str] = ()) -> list[str]:
     """The sentences that stand beside every set of scores.
 
     Args:
       scale: of the super-resolution.
-      network: how the network is run, as `network_protocol` says it.
+      networks: how the networks are run, in sentences such as `network_protocol`'s.
     """
     return [
         f"HR images are cut at the bottom and the right to a multiple of {scale}.",
@@ -15,7 +17,7 @@ def protocol(*, scale: int, network: str | None = None) -> list[str]:
         "bits after each of the two passes, symmetric padding.",
         "Bicubic is MATLAB's imresize of the LR image with symmetric padding, rounded "
         "once at the end.",
-        *([network] if network else []),
+        *networks,
         f"A border of {scale} pixels is cut on every side before comparing.",
         "PSNR and SSIM are taken on Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 "
         "of the 8-bit images; gray images count as RGB. SSIM has an 11 x 11 Gaussian "

@@ -5,21 +5,22 @@ its own security policy forbids it to load anything. The page is a template that
 fills, escaping what it fills in; this module prepares the numbers.
 """
 
+import itertools
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ignn_jax.evaluation import published
-from ignn_jax.evaluation.figures import CROP
-from ignn_jax.evaluation.results import SetResult, mean_gain, network_of
+from ignn_jax.evaluation.figures import CROP, network_keys
+from ignn_jax.evaluation.results import SetResult, mean_gain, networks_of
 from ignn_jax.evaluation.scores import BICUBIC, Score
 from ignn_jax.files import write_text
 
 _MINUS, _NONE, _INFINITY = "\u2212", "\u2013", "\u221e"
 
-# Only this many images have a slider, the others only crops: a page with a hundred
-# photographs would take a hundred megabytes.
+# Only this many images have a slider (fewer with several networks), the others only
+# crops: a page with a hundred photographs would take a hundred megabytes.
 _MAX_SLIDERS = 32
 
 
@@ -79,10 +80,12 @@ def write_report(
 
 
 def _content(sets: Sequence[SetResult], scale: int) -> dict[str, Any]:
-    network = network_of(sets)
-    methods = {BICUBIC: "Bicubic"} | ({network: network} if network else {})
+    networks = networks_of(sets)
+    methods = {BICUBIC: "Bicubic"} | {network: network for network in networks}
+    keys = network_keys(len(networks))
     images = [(part.name, image) for part in sets for image in part.images]
-    best = sorted(images, key=lambda item: -item[1].gain)[:_MAX_SLIDERS]
+    best = sorted(images, key=lambda item: -item[1].gain)
+    best = best[: max(3 * _MAX_SLIDERS // (2 + max(len(networks), 1)), 1)]
     with_slider: dict[str, set[str]] = {part.name: set() for part in sets}
     for name, image in best:
         with_slider[name].add(image.name)
@@ -96,15 +99,33 @@ def _content(sets: Sequence[SetResult], scale: int) -> dict[str, Any]:
         "scored": scored,
         "count": len(images),
         "failed": sum(len(part.failures) for part in sets),
-        "network": network,
-        "gain": mean_gain(image for _, image in images) if images else 0.0,
+        "networks": networks,
+        "gains": {
+            network: mean_gain((image for _, image in images), network)
+            for network in networks
+        },
         "methods": methods,
-        # The CSS classes of the images in the figures.
-        "names": {"bicubic": "Bicubic", "sr": network, "hr": "Original"},
+        # The CSS classes of the images in the figures, from the lowest to the topmost.
+        "names": {
+            "bicubic": "Bicubic",
+            **dict(zip(keys, networks, strict=True)),
+            "hr": "Original",
+        },
+        "pairs": _pairs(keys),
         "means": _means_table(scored, quoted, methods),
         "note": published.published_note(scale=scale) if any(quoted) else "",
         "with_slider": with_slider,
     }
+
+
+def _pairs(keys: Sequence[str]) -> list[tuple[str, str]]:
+    """What a slider can compare; the picture on its right lies on top."""
+    return [
+        *(("bicubic", key) for key in keys),
+        *itertools.pairwise(keys),
+        *((key, "hr") for key in keys),
+        ("bicubic", "hr"),
+    ]
 
 
 def _means_table(
@@ -127,12 +148,14 @@ def _means_table(
         _Row("ours", name, [_score(scores[method]) for scores in means])
         for method, name in methods.items()
     ]
-    method, name = list(methods.items())[-1]
+    ours = {m: name for m, name in methods.items() if m != BICUBIC} or methods
     for paper in published.OURS:
-        if any(paper in scores for scores in quoted):
+        if not any(paper in scores for scores in quoted):
+            continue
+        for method, name in ours.items():
             cells = [
-                _difference(ours[method], theirs[paper]) if paper in theirs else _NONE
-                for ours, theirs in zip(means, quoted, strict=True)
+                _difference(mean[method], theirs[paper]) if paper in theirs else _NONE
+                for mean, theirs in zip(means, quoted, strict=True)
             ]
             rows.append(_Row("difference", f"{name} minus published {paper}", cells))
     return rows

@@ -17,7 +17,7 @@ class ImageResult(NamedTuple):
       name: unique in its set.
       height, width: of the HR image that was compared, borders included.
       origin: where the LR image comes from: "given", "given, cut" or "made".
-      scores: by method: "bicubic", then the network's name if there is one.
+      scores: by method: "bicubic", then the networks.
       figure: the images, encoded for the report; None where none is wanted.
     """
 
@@ -38,11 +38,14 @@ class ImageResult(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """The network's PSNR over bicubic's in dB; 0 without a network."""
-        bicubic, *network = self.scores.values()
-        if not network or network[0] == bicubic:
-            return 0.0  # not inf - inf
-        return network[0].psnr - bicubic.psnr
+        """The first network's PSNR over bicubic's in dB; 0 without a network."""
+        _, *networks = self.scores
+        return self.gain_of(networks[0]) if networks else 0.0
+
+    def gain_of(self, method: str) -> float:
+        """A method's PSNR over bicubic's in dB."""
+        bicubic, score = self.scores[BICUBIC], self.scores[method]
+        return 0.0 if score == bicubic else score.psnr - bicubic.psnr  # not inf - inf
 
 
 class SetResult(NamedTuple):
@@ -53,12 +56,14 @@ class SetResult(NamedTuple):
       images: those that were scored.
       failures: a line for each image that was not.
       folder: where the set was found; "" for one that is no folder.
+      from_before: how many of the images were scored before an interruption.
     """
 
     name: str
     images: list[ImageResult]
     failures: list[str] = []  # noqa: RUF012  (never changed)
     folder: str = ""
+    from_before: int = 0
 
     @property
     def means(self) -> dict[str, Score]:
@@ -86,12 +91,13 @@ class SetResult(NamedTuple):
         return ", ".join(words)
 
 
-def network_of(sets: Iterable[SetResult]) -> str | None:
-    """The name of the network that was evaluated, if there is one."""
+def networks_of(sets: Iterable[SetResult]) -> list[str]:
+    """The names of the networks that were evaluated."""
     methods = (method for part in sets for method in part.means)
-    return next((method for method in methods if method != BICUBIC), None)
+    return [method for method in dict.fromkeys(methods) if method != BICUBIC]
 
 
-def mean_gain(images: Iterable[ImageResult]) -> float:
-    """The mean gain over bicubic in dB."""
-    return float(np.mean([image.gain for image in images]))
+def mean_gain(images: Iterable[ImageResult], method: str | None = None) -> float:
+    """The mean gain over bicubic in dB, of the first network or of another method."""
+    gains = (image.gain_of(method) if method else image.gain for image in images)
+    return float(np.mean(list(gains)))

@@ -33,13 +33,13 @@ class Validated(NamedTuple):
       shown: the first images, by bicubic and by the network.
       mean: the network's mean score over all images.
       label: what the network is called.
-      protocol: how the network is run, in words.
+      protocol: how the network is run, in sentences.
     """
 
     shown: list[Evaluated]
     mean: Score
     label: str
-    protocol: str | None
+    protocol: list[str]
 
 
 class Validation:
@@ -93,6 +93,6 @@ class Validation:
             [SetResult("validation", images)],
             title=f"{validated.label}, \u00d7{self._scale}: validation",
             scale=self._scale,
-            protocol=protocol(scale=self._scale, network=validated.protocol),
+            protocol=protocol(scale=self._scale, networks=validated.protocol),
             details={"Step": str(step), "Workdir": str(workdir)},
         )

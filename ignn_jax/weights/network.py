@@ -76,13 +76,30 @@ def load_with_header(
     except (InputError, TypeError) as error:
         raise InputError(f"{path}: not a known network ({error})") from error
     flat = {name: array.astype(np.float32) for name, array in tensors.items()}
-    check_tensors(flat, _shapes(model), source=str(path))
-    return model, flax.traverse_util.unflatten_dict(flat, sep="/"), header
+    variables = flax.traverse_util.unflatten_dict(flat, sep="/")
+    check_variables(model, variables, source=str(path))
+    return model, variables, header
 
 
-def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+def check_variables(
+    model: nn.Module, variables: Mapping[str, Any], *, source: str
+) -> None:
+    """Checks that variables are those that a network needs.
+
+    Args:
+      model: the network.
+      variables: NumPy arrays, as `model.apply` takes them.
+      source: what the message begins with.
+
+    Raises:
+      InputError: as `check_tensors`.
+    """
     # One pixel is enough, and the fewer neighbors there are, the faster is the tracing.
     lr = jax.ShapeDtypeStruct((1, 1, 1, 3), np.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), lr)
-    flat = flax.traverse_util.flatten_dict(variables, sep="/")
-    return {name: leaf.shape for name, leaf in flat.items()}
+    shapes = jax.eval_shape(model.init, jax.random.key(0), lr)
+    ours, theirs = (
+        flax.traverse_util.flatten_dict(dict(tree), sep="/")
+        for tree in (variables, shapes)
+    )
+    needed = {name: leaf.shape for name, leaf in theirs.items()}
+    check_tensors(ours, needed, source=source)

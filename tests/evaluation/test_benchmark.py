@@ -15,8 +15,8 @@ from ignn_jax.cli import main
 from ignn_jax.data.benchmarks import find_benchmark
 from ignn_jax.evaluation.benchmark import evaluate_benchmark
 from ignn_jax.evaluation.metrics import psnr, ssim
-from ignn_jax.evaluation.setup import bicubic_setup
-from ignn_jax.inference.upscalers import upscaler
+from ignn_jax.evaluation.setup import Method, Setup
+from ignn_jax.inference.upscalers import bicubic_upscaler, upscaler
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.reader import read_rgb
@@ -198,17 +198,14 @@ def test_a_truncated_file_fails_alone(root, tmp_path, capsys):
 
 def test_an_image_that_does_not_fit_into_memory_fails_alone(root):
     save_image(root / "Two" / "c.png", picture(64, 64))
-    setup = bicubic_setup(2)
 
     def upscale(lr):
         if lr.shape[0] > 16:
             raise MemoryError
-        return setup.upscalers["bicubic"](lr)
+        return bicubic_upscaler(2)(lr)
 
-    result = evaluate_benchmark(
-        setup._replace(upscalers={"bicubic": upscale}),
-        find_benchmark(root / "Two", scale=2),
-    )
+    setup = Setup(2, (Method("Net", upscale),))
+    result = evaluate_benchmark(setup, find_benchmark(root / "Two", scale=2))
     assert [image.name for image in result.images] == ["a", "b"]
     assert result.failures == [f"{root}/Two/c.png: out of memory; try a smaller tile"]
 

@@ -30,10 +30,11 @@ def test_the_largest_gain_is_that_of_a_loop(side):
     assert largest_gain(better, worse, hr, side=side) == best
 
 
-def test_a_row_shows_bicubic_network_and_original_magnified():
+def test_a_row_shows_bicubic_networks_and_original_magnified():
     hr = noise(100, 120)
-    sr, bicubic = hr // 2, hr // 4
-    upscalers = {"bicubic": lambda lr: bicubic, "Net": lambda lr: sr}
+    sr, other, bicubic = hr // 2, hr // 3, hr // 4
+    methods = {"bicubic": bicubic, "Net": sr, "Other": other}
+    upscalers = {name: lambda lr, image=image: image for name, image in methods.items()}
     results = [
         evaluate_pair(Pair(name, hr[::2, ::2], hr), upscalers) for name in ("a", "b")
     ]
@@ -41,7 +42,7 @@ def test_a_row_shows_bicubic_network_and_original_magnified():
     sheet = np.asarray(side_by_side(results))
     for n in (0, 1):
         top = 8 + n * (24 + 288 + 8) + 24
-        for m, image in enumerate((bicubic, sr, hr)):
+        for m, image in enumerate((bicubic, sr, other, hr)):
             left = 8 + m * (288 + 8)
             shown = sheet[top : top + 288 : 3, left : left + 288 : 3]
             np.testing.assert_array_equal(shown, image[rows, columns])

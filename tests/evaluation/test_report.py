@@ -340,6 +340,29 @@ def test_the_pair_can_be_chosen_by_mouse_and_keyboard(open_page):
     assert colors(stage_of(page, 2)) == ["red", "red", "green", "green", "green"]
 
 
+def test_several_networks_are_compared_with_each_other(browser, tmp_path):
+    images = {"bicubic": flat(RED), "A": flat(GREEN), "B": flat(BLUE)}
+    scores = dict(
+        zip(images, [Score(30, 0.9), Score(31, 0.9), Score(32, 0.9)], strict=True)
+    )
+    pair = Pair("a", flat(RED)[::2, ::2], flat(BLUE), "given")
+    one = ImageResult.of(Evaluated(pair, images, scores), figure=True)
+    captions = [crop.caption for crop in one.figure.crops]
+    assert captions == ["Largest gain over bicubic", "Largest gain of B over A"]
+    text = write(tmp_path / "r.html", [SetResult("One", [one])])
+    assert "A is 1.00 dB above bicubic" in text
+    assert "B is 2.00 dB above bicubic" in text
+    page = browser.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    stage = stage_of(page)
+    assert colors(stage) == ["red", "red", "green", "green", "green"]
+    page.get_by_role("radio", name="A | B", exact=True).click()
+    assert colors(stage) == ["green", "green", "blue", "blue", "blue"]
+    page.get_by_role("radio", name="Bicubic | B", exact=True).click()
+    assert colors(stage) == ["red", "red", "blue", "blue", "blue"]
+    page.close()
+
+
 def test_light_and_dark(open_page):
     def background(scheme):
         page = open_page(color_scheme=scheme)
