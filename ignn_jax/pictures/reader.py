@@ -18,7 +18,7 @@ from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
 from ignn_jax.pictures.formats import FORMATS
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.png16 import is_png16
-from ignn_jax.pictures.tiff16 import is_tiff
+from ignn_jax.pictures.tiff import is_tiff
 
 # Twice the pixels of a 100-megapixel camera; a file with more may be an attack.
 MAX_PIXELS = 250_000_000

@@ -1,5 +1,6 @@
 """Pictures, files and stand-ins for the network that several tests use."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,26 @@ def never(image):
 
 NEAREST = network(twice)
 BICUBIC = network(lambda image: imresize(image, scale=2))
+
+
+def make_cmyk_profile():
+    """An ICC profile of a press with gray inks only: L = 100% - 31% (C + M + Y)."""
+    inks = np.indices((2, 2, 2, 2))
+    lightness = np.where(inks[3], 0, 255 - 80 * inks[:3].sum(axis=0))
+    lab = np.stack([lightness, lightness * 0 + 128, lightness * 0 + 128], axis=-1)
+    table = b"mft1" + struct.pack(">4x4B", 4, 3, 2, 0)  # 4 channels to 3, 2 nodes each
+    table += (np.eye(3) * 65536).astype(">i4").tobytes()
+    table += (
+        bytes(range(256)) * 4 + lab.astype(np.uint8).tobytes() + bytes(range(256)) * 3
+    )
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    tags = {b"A2B0": table, b"wtpt": b"XYZ " + bytes(4) + white}
+    index, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        offset = 128 + 4 + 12 * len(tags) + len(body)
+        index += name + struct.pack(">II", offset, len(data))
+        body += data
+    length = 128 + len(index) + len(body)
+    header = struct.pack(">I4sI", length, b"lcms", 0x02400000) + b"prtrCMYKLab "
+    header += bytes(12) + b"acsp" + bytes(28) + white
+    return header.ljust(128, b"\0") + index + body

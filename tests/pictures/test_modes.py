@@ -46,6 +46,10 @@ def pngs():
         unit = 255 // (2**depth - 1) if depth < 8 else 1
         gray = samples_of(1, depth)
         yield f"gray {name}", write_png(gray, greyscale=True, **options), gray * unit
+        key = int(gray[2, 3, 0])
+        file = write_png(gray, greyscale=True, transparent=key, **options)
+        alpha = (gray != key) * gray.dtype.type(min(2 ** max(depth, 8) - 1, 65535))
+        yield f"gray, key, {name}", file, np.dstack([gray * unit, alpha])
         if depth <= 8:
             indices = samples_of(1, min(depth, 4))
             colors = [color[:3] for color in COLORS[: 2 ** min(depth, 4)]]
@@ -62,14 +66,13 @@ def pngs():
             options |= {"greyscale": channels < 3, "alpha": channels in (2, 4)}
             samples = samples_of(channels, depth)
             yield f"{channels} channels {name}", write_png(samples, **options), samples
-        for channels in (1, 3):
-            samples = samples_of(channels, depth)
-            key = tuple(map(int, samples[2, 3]))
-            options |= {"greyscale": channels == 1, "alpha": False}
-            file = write_png(samples, transparent=key if key[1:] else key[0], **options)
-            opaque = (samples != key).any(axis=-1, keepdims=True)
-            alpha = opaque * samples.dtype.type(2**depth - 1)
-            yield f"{channels} channels, key, {name}", file, np.dstack([samples, alpha])
+        samples = samples_of(3, depth)
+        key = tuple(map(int, samples[2, 3]))
+        options |= {"greyscale": False, "alpha": False}
+        file = write_png(samples, transparent=key, **options)
+        opaque = (samples != key).any(axis=-1, keepdims=True)
+        alpha = opaque * samples.dtype.type(2**depth - 1)
+        yield f"RGB, key, {name}", file, np.dstack([samples, alpha])
 
 
 def tiffs():

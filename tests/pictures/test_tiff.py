@@ -82,14 +82,6 @@ def test_white_at_zero(tmp_path):
     check_same(read_picture(tmp_path / "a.tif"), 65535 - deep(1))
 
 
-def test_cmyk_is_read_as_8_bits_and_says_so(tmp_path):
-    options = {"photometric": "separated", "extrasamples": None}
-    write(tmp_path / "a.tif", deep(4), **options)
-    picture = read_picture(tmp_path / "a.tif")
-    assert picture.samples.dtype == np.uint8
-    assert "16 bits" in picture.notes[0]
-
-
 def test_signed_samples_are_not_taken_for_unsigned(tmp_path):
     values = deep(1).astype(np.int16)
     write(tmp_path / "a.tif", np.abs(values))
@@ -97,7 +89,7 @@ def test_signed_samples_are_not_taken_for_unsigned(tmp_path):
         read_picture(tmp_path / "a.tif").samples, np.abs(values)
     )
     write(tmp_path / "a.tif", values)
-    with pytest.raises(InputError, match="beyond 16 bits"):
+    with pytest.raises(InputError, match="negative"):
         read_picture(tmp_path / "a.tif")
 
 
