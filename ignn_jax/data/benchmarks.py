@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ignn_jax.data.layouts import PairFiles, find_pairs, find_subfolder, subfolders
+from ignn_jax.data.layouts import (
+    find_pairs,
+    find_subfolder,
+    split_apart,
+    subfolders,
+)
+from ignn_jax.data.matching import PairFiles
 from ignn_jax.data.pairs import Pair, cut_to_scale, match_lr
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
@@ -25,12 +31,14 @@ class Benchmark(NamedTuple):
       folder: where it is.
       pairs: the files of its images.
       unpaired: (file, reason) of each HR file without an LR file, and of the reverse.
+      lr: the folder of the LR images; None where they are to be made.
     """
 
     name: str
     folder: pathlib.Path
     pairs: list[PairFiles]
     unpaired: list[tuple[pathlib.Path, str]]
+    lr: pathlib.Path | None = None
 
 
 def find_benchmarks(
@@ -39,18 +47,18 @@ def find_benchmarks(
     """Finds several sets in one folder, or takes the folder itself as the only set.
 
     Args:
-      data: the folder.
+      data: the folder; or `HR|LR`, as `find_pairs` takes it.
       sets: which of its subfolders, in any case; None for the folder itself.
       scale: the scale to evaluate at.
 
     Raises:
       InputError: a folder is missing, a name is given twice, or as `find_benchmark`.
     """
-    root = pathlib.Path(data)
+    root, _ = split_apart(data)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder", field="data")
     if sets is None:
-        return [find_benchmark(root, scale=scale)]
+        return [find_benchmark(data, scale=scale)]
     repeated = [name for name, n in Counter(map(str.lower, sets)).items() if n > 1]
     if repeated:
         raise InputError(f"{repeated[0]} is given twice", field="sets")
@@ -72,9 +80,9 @@ def find_benchmark(folder: str | os.PathLike[str], *, scale: int) -> Benchmark:
     Raises:
       InputError: as `find_pairs`.
     """
-    folder = pathlib.Path(folder)
     found = find_pairs(folder, scale=scale)
-    return Benchmark(folder.resolve().name, folder, found.pairs, found.unpaired)
+    root, _ = split_apart(folder)
+    return Benchmark(root.resolve().name, root, *found)
 
 
 def read_pair(files: PairFiles, *, scale: int) -> Pair:

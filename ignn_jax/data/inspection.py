@@ -27,6 +27,7 @@ def describe(images: PairSet) -> str:
         f"{len(images)} image{'s' * (len(images) > 1)}",
         "  HR sizes: smallest {}, median {}, largest {}".format(*sizes),
         f"  LR images: {_counts(pair.origin for pair in images)}",
+        *(f"  {line}" for line in images.lr),
     ]
     weights = Counter(pair.weight for pair in images)
     if len(weights) > 1:

@@ -3,206 +3,260 @@
 A set is a folder. Its layout is recognized by the names in it, in any case:
 
     image_SRF_2/img_001_SRF_2_HR.png    image_SRF_2/img_001_SRF_2_LR.png
+    img_001_HR.png                      img_001_LR.png, or img_001_LR2.png
     HR/x2/img_001.png                   LR/x2/img_001.png
     HR/img_001.png                      LR_bicubic/X2/img_001x2.png
+    HR/img_001.png                      LR/img_001.png
     GTmod12/img_001.png                 LRbicx2/img_001.png
+    trainH/img_001.png                  trainL/img_001.png
     DIV2K_train_HR/0001.png             DIV2K_train_LR_bicubic/X2/0001x2.png
+    DIV2K_train_HR_sub/0001_s001.png    DIV2K_train_LR_bicubic/X2_sub/0001_s001.png
+    DIV2K_train_HR_sub/0001_s001.png    DIV2K_train_LR_bicubic_sub/x2/0001x2_s001.png
     img_001.png
 
-An LR image has the name of its HR image, perhaps with the scale after it. Where a set
-has no LR images for the scale, they are made of the HR images. To add a layout, add its
-folders to `_HR_FOLDERS` and `_LR_FOLDERS`, and the names in them to `_LR_NAMES`.
+The folder of the HR images may be given instead: LR images are then looked for beside
+it. An LR image has the name of its HR image, perhaps with the scale after it. Where a
+set has no LR images for the scale, they are made of the HR images.
+
+What looks like LR images, but is in no known layout, is refused. Otherwise it would be
+taken for HR images, or made anew. `HR|LR` names two folders, whatever their layout, and
+`HR|bicubic` has LR images made, whatever there is.
+
+To add a layout, add it to `_LAYOUTS`, and new names of files to `matching.py`.
 """
 
 import os
 import pathlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ignn_jax.data.matching import Found, match, match_side_by_side, name_all
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.folders import list_images
 
-# The first that exists is taken. Regular expressions.
-_HR_FOLDERS = (r"HR", r"GTmod\d+")
-# {set} is what precedes "HR" in the name of the HR folder, such as "DIV2K_train_".
-_LR_FOLDERS = ("{set}LR_bicubic/x{scale}", "{set}LR/x{scale}", "LRbicx{scale}")
-# {name} is the name of the HR image, with and without an "_HR", "_x2" or "_HR_x2".
-_LR_NAMES = (
-    "{name}",
-    "{name}x{scale}",
-    "{name}_x{scale}",
-    "{name}_LR_x{scale}",
-    "{name}_LRBI_x{scale}",
-    "{name}_LR",
+
+class _Layout(NamedTuple):
+    """Names of folders, as regular expressions.
+
+    Attributes:
+      hr: the folder of HR images.
+      start: what names of folders beside it begin with that hold LR images.
+      lr: from that folder's parent to the LR images; the first that exists is taken.
+    """
+
+    hr: str
+    start: str
+    lr: tuple[str, ...]
+
+
+_LAYOUTS = (
+    _Layout(
+        r"(?P<set>.*_)?HR(?P<sub>_sub)?",
+        r"{set}LR([^a-z]|bic|x\d|$)",
+        (
+            "{set}LR_bicubic{sub}/x{scale}",
+            "{set}LR_bicubic/x{scale}{sub}",
+            "{set}LR_bicubic_x{scale}{sub}",
+            "{set}LR{sub}/x{scale}",
+            "{set}LR/x{scale}{sub}",
+            "{set}LR(bic|_)?x{scale}{sub}",
+            "{set}LR_bicubic{sub}",
+            "{set}LR{sub}",
+        ),
+    ),
+    _Layout(r"GTmod({scale}|12)", "LRbic", ("LRbicx{scale}",)),
+    _Layout(
+        r"(?P<set>(train|test|valid?)_?)H", "{set}L$", ("{set}L/x{scale}", "{set}L")
+    ),
+)
+_KNOWN = (
+    "HR with LR, LR/x2 or LR_bicubic/X2; X_HR with X_LR_bicubic/X2; X_HR_sub with "
+    "X_LR_bicubic_sub/x2 or X_LR_bicubic/X2_sub; trainH with trainL; GTmod12 with "
+    "LRbicx2; image_SRF_2; NAME_HR.png with NAME_LR.png; HR images alone"
 )
 
-
-class PairFiles(NamedTuple):
-    """The files of an image.
-
-    Attributes:
-      name: unique in its set.
-      hr: the HR file.
-      lr: the LR file, or None where LR is to be made.
-    """
-
-    name: str
-    hr: pathlib.Path
-    lr: pathlib.Path | None = None
-
-
-class Found(NamedTuple):
-    """The images of a set.
-
-    Attributes:
-      pairs: the files of each image.
-      unpaired: (file, reason) of each HR file without an LR file, and of the reverse.
-    """
-
-    pairs: list[PairFiles]
-    unpaired: list[tuple[pathlib.Path, str]]
+_SCALE = re.compile(r"x([2348])([-_].*)?", re.IGNORECASE)
+# Folders, sets and files whose names let expect LR images. The first part of a file's
+# name is that of another file.
+_LR_FOLDER = re.compile(
+    r"(.*[^a-z])?(LR([^a-z].*|bic.*|x\d.*)?|LQ)|low[-_ ]?res(olution)?"
+    r"|(train|test|valid?)_?L|(.*[-_])?x[2348]([-_].*)?",
+    re.IGNORECASE,
+)
+_LR_SET = re.compile(
+    r"(.+_)?LR(_?(bicubic|bic|unknown|mild|wild|difficult|sub|x\d))*|trainL|testL",
+    re.IGNORECASE,
+)
+_LR_FILE = re.compile(r"(.+?)(_?x[2348]|_LR(BI)?_?(x?\d)?)(_s\d+)?", re.IGNORECASE)
 
 
-def find_pairs(folder: pathlib.Path, *, scale: int) -> Found:
+def find_pairs(folder: str | os.PathLike[str], *, scale: int) -> Found:
     """Finds the images of one set, whatever its layout is.
 
     Args:
-      folder: the set.
+      folder: the set, or its HR images; or `HR|LR`, or `HR|bicubic`.
       scale: the scale of the LR images.
 
     Raises:
-      InputError: there are no images, only images for other scales, only LR images, or
-        several sets.
+      InputError: there are no images, only images for other scales, only LR images,
+        several sets, or LR images in a layout that is not known.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give a folder of images")
-    nested = find_subfolder(folder, f"image_SRF_{scale}")
-    paths = list_images(nested or folder)
-    if side_by_side := _pair_side_by_side(paths, nested or folder, scale):
-        return side_by_side
-    _refuse_other_scales(folder, r"image_SRF_\d", scale)
-    hr = _find_hr_folder(folder)
-    if hr is None:
-        if lonely := find_subfolder(folder, r"(.+_)?LR(_bicubic)?"):
-            raise InputError(f"{lonely}: there is no folder HR beside it")
-        return Found(_named(paths, folder), [])
-    lr = _find_lr_folder(folder, hr, scale)
-    hr_for_scale = find_subfolder(hr, f"x{scale}")
-    if hr_for_scale is None:
-        _refuse_other_scales(hr, r"x\d", scale)
-    hr = hr_for_scale or hr
-    pairs = _named(list_images(hr), hr)
-    return _match(pairs, hr, lr, scale) if lr else Found(pairs, [])
+    root, apart = split_apart(folder)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give a folder of images")
+    if apart:
+        return _find_apart(root, apart, scale)
+    nested = find_subfolder(root, f"image_SRF_{scale}") or root
+    if pairs := match_side_by_side(list_images(nested), nested, scale=scale):
+        return pairs
+    _refuse_other_scales(root, r"image_SRF_\d", scale)
+    hr = _find_hr(root, scale)
+    lr = hr and _find_lr(hr, scale)
+    hr = _for_scale(hr, scale) if hr else root
+    paths = list_images(hr)
+    _refuse_lr(hr, paths)
+    return _match(hr, paths, lr, scale)
 
 
-def _pair_side_by_side(
-    paths: Iterable[pathlib.Path], folder: pathlib.Path, scale: int
-) -> Found | None:
-    """`NAME_SRF_2_HR` and `NAME_SRF_2_LR` in one folder; None if there are none."""
-    # In a folder of another name, "_HR" alone may be a part of a photograph's name.
-    is_named = folder.name.lower() == f"image_srf_{scale}"
-    tag = f"(?:_SRF_{scale})?" if is_named else f"_SRF_{scale}"
-    pattern = re.compile(rf"(.+?){tag}_(HR|LR)", re.IGNORECASE)
-    sides: dict[str, dict[str, pathlib.Path]] = {"HR": {}, "LR": {}}
-    for path in paths:
-        match = pattern.fullmatch(path.stem)
-        if match and path.parent == folder:
-            sides[match[2].upper()][match[1]] = path
-    hr, lr = sides["HR"], sides["LR"]
-    if not hr:
-        return None
-    return Found(
-        [PairFiles(name, hr[name], lr[name]) for name in hr if name in lr],
-        _unpaired(
-            (hr[name] for name in hr if name not in lr),
-            (lr[name] for name in lr if name not in hr),
-        ),
-    )
+def split_apart(folder: str | os.PathLike[str]) -> tuple[pathlib.Path, str]:
+    """The absolute path of HR in `HR|LR`, and LR as it is; or the folder's, and ""."""
+    hr, _, lr = str(folder).partition("|")
+    if os.path.isdir(folder):  # "|" is a part of its name
+        hr, lr = str(folder), ""
+    return _absolute(hr), lr
 
 
-def _find_hr_folder(folder: pathlib.Path) -> pathlib.Path | None:
-    for pattern in _HR_FOLDERS:
-        if found := find_subfolder(folder, pattern):
-            return found
-    # DIV2K_train_HR, if there is a DIV2K_train_LR_bicubic, or any other LR, beside it.
-    # Otherwise "_HR" may be a part of any album's name.
-    names = subfolders(folder)
-    sets = sorted(name for name in names if name.lower().endswith("_hr"))
-    starts = tuple(name[: -len("HR")].lower() + "lr" for name in sets)
-    if not any(name.lower().startswith(starts) for name in names):
-        return None
-    if len(sets) > 1:
-        raise InputError(
-            f"{folder}: holds {', '.join(sets)}; give the path of one of them"
-        )
-    return folder / sets[0]
+def _find_apart(hr: pathlib.Path, apart: str, scale: int) -> Found:
+    """The pairs of two folders, one of which may be inside the other."""
+    hr = _for_scale(hr, scale)
+    if apart == "bicubic":
+        return _match(hr, list_images(hr), None, scale)
+    lr = _absolute(apart)
+    if not lr.is_dir():
+        raise InputError(f"{lr}: no such folder; give the folder of the LR images")
+    lr = _for_scale(lr, scale)
+    paths = list_images(hr)
+    if lr != hr and lr not in hr.parents:
+        paths = [path for path in paths if lr not in path.parents]
+    return _match(hr, paths, lr, scale)
 
 
-def _find_lr_folder(
-    folder: pathlib.Path, hr: pathlib.Path, scale: int
-) -> pathlib.Path | None:
-    prefix = hr.name[: -len("HR")] if hr.name.lower().endswith("hr") else ""
-    for path in _LR_FOLDERS:
-        found: pathlib.Path | None = folder
-        for name in path.format(set=prefix, scale=scale).split("/"):
-            found = found and find_subfolder(found, re.escape(name))
-        if found:
-            return found
-    return None
+def _absolute(folder: str) -> pathlib.Path:
+    # Links are kept, or names would change.
+    return pathlib.Path(os.path.abspath(os.path.expanduser(folder)))
 
 
 def _match(
-    pairs: Iterable[PairFiles], hr: pathlib.Path, lr: pathlib.Path, scale: int
+    hr: pathlib.Path,
+    paths: Sequence[pathlib.Path],
+    lr: pathlib.Path | None,
+    scale: int,
 ) -> Found:
-    """Finds the LR image of each HR image, by its name."""
-    lr_files = {_stem(path, lr): path for path in list_images(lr)}
-    matched, missing = [], []
-    for pair in pairs:
-        name = _stem(pair.hr, hr)
-        bare = re.sub(rf"(_hr)?(_?x{scale})?$", "", name)
-        options = (
-            template.format(name=base, scale=scale).lower()
-            for base in (name, bare)
-            for template in _LR_NAMES
+    if lr is None:
+        return Found(list(name_all(paths, hr)))
+    return match(paths, list_images(lr), hr_folder=hr, lr_folder=lr, scale=scale)
+
+
+def _find_hr(folder: pathlib.Path, scale: int) -> pathlib.Path | None:
+    """The HR folder inside a folder, or this folder itself, or its parent if it is x2.
+
+    None if the folder is one of images like any other.
+    """
+    inside = [n for n in subfolders(folder) if list(_layouts_of(folder / n, scale))]
+    if any(_is_hr(folder / name, scale) for name in inside):
+        if len(inside) > 1:
+            names = ", ".join(sorted(inside))
+            raise InputError(f"{folder}: holds {names}; give the path of one of them")
+        return folder / inside[0]
+    if folder.name.lower() == f"x{scale}" and _is_hr(folder.parent, scale):
+        return folder.parent
+    return folder if _is_hr(folder, scale) else None
+
+
+def _is_hr(folder: pathlib.Path, scale: int) -> bool:
+    """Whether a folder holds HR images, by its name and what is beside it."""
+    # Without LR images beside it, "_HR" may be a part of any album's name.
+    return folder.name.lower() == "hr" or bool(_lr_beside(folder, scale))
+
+
+def _lr_beside(hr: pathlib.Path, scale: int) -> list[str]:
+    """The names of the folders beside an HR folder that seem to hold LR images."""
+    for layout, names in _layouts_of(hr, scale):
+        beside = subfolders(hr.parent)
+        start = layout.start.format(**names)
+        if found := [n for n in beside if re.match(start, n, re.IGNORECASE)]:
+            return found
+    return []
+
+
+def _layouts_of(
+    hr: pathlib.Path, scale: int
+) -> Iterator[tuple[_Layout, dict[str, str]]]:
+    """The layouts that an HR folder may belong to, and what to fill in."""
+    for layout in _LAYOUTS:
+        pattern = layout.hr.replace("{scale}", str(scale))
+        if found := re.fullmatch(pattern, hr.name, re.IGNORECASE):
+            groups = {"set": "", "sub": "", **found.groupdict("")}
+            names = {name: re.escape(text) for name, text in groups.items()}
+            yield layout, {**names, "scale": str(scale)}
+
+
+def _find_lr(hr: pathlib.Path, scale: int) -> pathlib.Path | None:
+    """The LR images beside an HR folder, or None if there are none for the scale."""
+    for layout, names in _layouts_of(hr, scale):
+        for path in layout.lr:
+            found: pathlib.Path | None = hr.parent
+            for name in path.format(**names).split("/"):
+                found = found and find_subfolder(found, name)
+            if found and not find_subfolder(found, _SCALE.pattern):
+                return found
+    for name in _lr_beside(hr, scale):
+        if _may_serve(hr.parent / name, scale):
+            raise InputError(
+                f"{hr}: the LR images in {name}, beside it, may not have been made by "
+                f"bicubic interpolation; give {hr}|{hr.parent / name} to use them, or "
+                f"{hr}|bicubic to have LR made"
+            )
+    return None
+
+
+def _may_serve(lr: pathlib.Path, scale: int) -> bool:
+    """Whether there may be LR images for a scale in a folder."""
+    names = [name for name in subfolders(lr) if _SCALE.fullmatch(name)]
+    scales = [name[1] for name in names] or re.findall(r"x(\d)", lr.name.lower())
+    return not scales or str(scale) in scales
+
+
+def _for_scale(folder: pathlib.Path, scale: int) -> pathlib.Path:
+    """The images for a scale in a folder that may have them for several."""
+    if found := find_subfolder(folder, f"x{scale}(_sub)?"):
+        return found
+    _refuse_other_scales(folder, r"x\d(_sub)?", scale)
+    return folder
+
+
+def _refuse_lr(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> None:
+    """Refuses a folder if it, or something in it, seems to hold LR images."""
+    own = folder.parent if _SCALE.fullmatch(folder.name) else folder
+    suspect = folder if _LR_SET.fullmatch(own.name) else None
+    stems = {path.stem.lower() for path in paths}
+    for path in paths if not suspect else ():
+        below = path.relative_to(folder)
+        for parent in below.parents:
+            if _LR_FOLDER.fullmatch(parent.name):
+                suspect = folder / parent
+        found = _LR_FILE.fullmatch(path.stem.lower())
+        if found and {found[1] + (found[5] or ""), f"{found[1]}_hr"} & stems:
+            suspect = path
+        if suspect:
+            break
+    if suspect:
+        raise InputError(
+            f"{suspect}: seems to hold LR images, and is in no layout that is known: "
+            f"{_KNOWN}; name both folders, as HR|LR, or give {folder}|bicubic if they "
+            "are HR images"
         )
-        found = next((option for option in options if option in lr_files), None)
-        if found is None:
-            missing.append(pair.hr)
-        else:
-            matched.append(pair._replace(lr=lr_files.pop(found)))
-    return Found(matched, _unpaired(missing, lr_files.values()))
-
-
-def _stem(path: pathlib.Path, folder: pathlib.Path) -> str:
-    return path.relative_to(folder).with_suffix("").as_posix().lower()
-
-
-def _unpaired(
-    hr: Iterable[pathlib.Path], lr: Iterable[pathlib.Path]
-) -> list[tuple[pathlib.Path, str]]:
-    return [
-        *((path, "its LR image is missing") for path in hr),
-        *((path, "its HR image is missing") for path in lr),
-    ]
-
-
-def _named(paths: Sequence[pathlib.Path], folder: pathlib.Path) -> list[PairFiles]:
-    """Names each image by its stem, or by as much of its path as makes it unique."""
-    relative = [path.relative_to(folder) for path in paths]
-    longer_and_longer = [
-        [path.stem for path in relative],
-        [path.with_suffix("").as_posix() for path in relative],
-        [path.as_posix() for path in relative],
-    ]
-    counts = [Counter(names) for names in longer_and_longer]
-    return [
-        PairFiles(
-            next(n for n, c in zip(names, counts, strict=True) if c[n] == 1), path
-        )
-        for path, *names in zip(paths, *longer_and_longer, strict=True)
-    ]
 
 
 def subfolders(folder: pathlib.Path) -> list[str]:

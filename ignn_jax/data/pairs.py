@@ -33,13 +33,18 @@ class PairSet(Sequence[Pair]):
 
     Attributes:
       left_out: (name, reason) of every image that was found and is not used.
+      lr: where the LR images of each source come from, in words.
     """
 
     def __init__(
-        self, pairs: Iterable[Pair], left_out: Iterable[tuple[str, str]] = ()
+        self,
+        pairs: Iterable[Pair],
+        left_out: Iterable[tuple[str, str]] = (),
+        lr: Iterable[str] = (),
     ) -> None:
         self._pairs = list(pairs)
         self.left_out = list(left_out)
+        self.lr = list(lr)
 
     @overload
     def __getitem__(self, index: int) -> Pair: ...

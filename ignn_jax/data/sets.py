@@ -73,10 +73,11 @@ def load_set(spec: str, *, scale: int, cache: str = "") -> PairSet:
     """
     source = find_images(spec, scale=scale)
     images = load_pairs(source.images, scale=scale, folder=cache)
+    left_out = source.left_out + images.left_out
     if not images:
-        name, reason = images.left_out[0]
+        name, reason = left_out[0]
         raise InputError(f"{spec}: no usable image; the first is {name}: {reason}")
-    return PairSet(images, source.left_out + images.left_out)
+    return PairSet(images, left_out, source.lr)
 
 
 def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
@@ -104,8 +105,8 @@ def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
     held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
     rest = [pair for i, pair in enumerate(images) if i not in held_out]
     return (
-        PairSet(rest, images.left_out),
-        PairSet(images[i] for i in sorted(held_out)),
+        PairSet(rest, images.left_out, images.lr),
+        PairSet((images[i] for i in sorted(held_out)), lr=images.lr),
     )
 
 
@@ -175,4 +176,5 @@ def _leave_out(
     dropped: list[Pair] = []
     for pair in images:
         (dropped if unwanted(pair) else kept).append(pair)
-    return PairSet(kept, images.left_out + [(pair.name, reason) for pair in dropped])
+    left_out = images.left_out + [(pair.name, reason) for pair in dropped]
+    return PairSet(kept, left_out, images.lr)

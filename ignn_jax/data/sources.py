@@ -4,6 +4,8 @@ A spec is one source or several, separated by commas. Each may have a weight:
 
     photos                         the photographs that scikit-image carries
     folder:PATH                    image files in any layout of `data.layouts`
+    folder:HR|LR                   HR and LR images of these folders
+    folder:HR|bicubic              LR images made of these HR images
     tfds:div2k/bicubic_x2          a dataset of tensorflow-datasets; `:SPLIT` may follow
     folder:A*2,folder:B            A's images are drawn twice as often as B's
 """
@@ -15,7 +17,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import skimage
 
-from ignn_jax.data.layouts import find_pairs
+from ignn_jax.data.layouts import find_pairs, split_apart
 from ignn_jax.errors import InputError
 
 # Natural color photographs only, no pictures of microscopes or telescopes. Of the
@@ -31,6 +33,7 @@ _PHOTOS = (
 # Paths may contain commas too.
 _SEPARATOR = re.compile(r",(?=photos(?:$|[*,])|folder:|tfds:)")
 _MAX_WEIGHT = 1000
+_MADE = "LR made by MATLAB's bicubic"
 
 
 class Encoded(Protocol):
@@ -78,10 +81,12 @@ class Source(NamedTuple):
     Attributes:
       images: at least one image.
       left_out: (name, reason) of every HR file without an LR file, or the reverse.
+      lr: where the LR images of each source come from, in words.
     """
 
     images: list[SourceImage]
     left_out: list[tuple[str, str]] = []  # noqa: RUF012  (never changed)
+    lr: list[str] = []  # noqa: RUF012
 
 
 def find_images(spec: str, *, scale: int) -> Source:
@@ -120,6 +125,7 @@ def find_images(spec: str, *, scale: int) -> Source:
             for part, source in found.items()
             for name, reason in source.left_out
         ],
+        [f"{part}: {line}" for part, source in found.items() for line in source.lr],
     )
 
 
@@ -138,28 +144,33 @@ def _find_source(part: str, scale: int) -> Source:
     kind, _, argument = part.partition(":")
     if part == "photos":
         folder = pathlib.Path(skimage.__file__).parent / "data"
-        return Source([SourceImage(name, ImageFile(folder / name)) for name in _PHOTOS])
+        photos = [SourceImage(name, ImageFile(folder / name)) for name in _PHOTOS]
+        return Source(photos, lr=[_MADE])
     if kind == "folder" and argument:
-        return _folder(pathlib.Path(argument).expanduser(), scale)
+        return _folder(argument, scale)
     if kind == "tfds" and argument:
         # TFDS is slow to import, and most runs do not need it.
         from ignn_jax.data.tfds import open_dataset
 
         examples = open_dataset(argument, scale=scale)
-        return Source(
-            [SourceImage(f"{n:05d}", *example) for n, example in enumerate(examples)]
-        )
+        images = [
+            SourceImage(f"{n:05d}", *example) for n, example in enumerate(examples)
+        ]
+        given = bool(images) and images[0].lr is not None
+        return Source(images, lr=["LR from the dataset" if given else _MADE])
     raise InputError(
         f"unknown image source '{part}': give photos or folder:PATH or "
         "tfds:div2k/bicubic_x2, or several with commas between them"
     )
 
 
-def _folder(folder: pathlib.Path, scale: int) -> Source:
-    found = find_pairs(folder, scale=scale)
+def _folder(argument: str, scale: int) -> Source:
+    found = find_pairs(argument, scale=scale)
+    root, _ = split_apart(argument)
 
     def relative(path: pathlib.Path) -> str:
-        return path.relative_to(folder).as_posix()
+        # LR images may be elsewhere.
+        return (path.relative_to(root) if root in path.parents else path).as_posix()
 
     return Source(
         [
@@ -171,4 +182,5 @@ def _folder(folder: pathlib.Path, scale: int) -> Source:
             for files in found.pairs
         ],
         [(relative(path), reason) for path, reason in found.unpaired],
+        [f"LR from {found.lr}" if found.lr else _MADE],
     )

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ignn_jax.data.benchmarks import Benchmark, read_pair
-from ignn_jax.data.layouts import PairFiles
+from ignn_jax.data.matching import PairFiles
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import formats, published
 from ignn_jax.evaluation.kept import Kept
@@ -133,7 +133,10 @@ def evaluate_benchmark(
       InputError: an image cannot be written.
     """
     unpaired = [f"{path}: {reason}" for path, reason in benchmark.unpaired]
-    result = SetResult(benchmark.name, [], unpaired, str(benchmark.folder))
+    lr = str(benchmark.lr or "")
+    result = SetResult(
+        benchmark.name, [], unpaired, str(benchmark.folder), lr_folder=lr
+    )
     from_before = 0
     for n, files in enumerate(progress(benchmark.pairs)):
         paths = _image_paths(setup, images, benchmark.name, files.name)

@@ -57,6 +57,7 @@ class SetResult(NamedTuple):
       failures: a line for each image that was not.
       folder: where the set was found; "" for one that is no folder.
       from_before: how many of the images were scored before an interruption.
+      lr_folder: where its LR images were found; "" where they were made.
     """
 
     name: str
@@ -64,6 +65,7 @@ class SetResult(NamedTuple):
     failures: list[str] = []  # noqa: RUF012  (never changed)
     folder: str = ""
     from_before: int = 0
+    lr_folder: str = ""
 
     @property
     def means(self) -> dict[str, Score]:
@@ -83,7 +85,7 @@ class SetResult(NamedTuple):
         if count["made"]:
             words.append("LR made by MATLAB's bicubic")
         if count["given"] or count["given, cut"]:
-            words.append("LR given")
+            words.append(f"LR given, from {self.lr_folder}")
         if count["given, cut"]:
             words.append(
                 f"the last row or column of {count['given, cut']} of them cut to fit"

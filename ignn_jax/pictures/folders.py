@@ -15,19 +15,29 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PICTURE_SUFFIXES = frozenset({*FORMATS, ".gif", ".avif", ".heic", ".heif"})
 
 
-def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+def files_below(
+    folder: Path, suffixes: Collection[str], *, follow_links: bool = False
+) -> list[Path]:
     """Lists the files below a folder that have one of these suffixes, in any case.
 
-    Files and folders whose names start with a dot are skipped, and links to folders are
-    not followed.
+    Files and folders whose names start with a dot are skipped.
+
+    Args:
+      folder: where to look.
+      suffixes: in lower case.
+      follow_links: whether to look into folders that are links. A folder that several
+        links lead to is listed once, so links may go round in circles.
 
     Returns:
       The paths, each starting with `folder`, sorted.
     """
     paths = []
+    seen = {os.path.realpath(folder)}
     # Not `rglob`, which takes a system call for each file.
-    for parent, folders, files in os.walk(folder):
-        folders[:] = (name for name in folders if not name.startswith("."))
+    for parent, folders, files in os.walk(folder, followlinks=follow_links):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if follow_links:
+            folders[:] = _unseen(parent, folders, seen)
         paths += [
             Path(parent, name)
             for name in files
@@ -37,8 +47,22 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return sorted(paths, key=lambda path: path.parts)
 
 
+def _unseen(parent: str, names: list[str], seen: set[str]) -> list[str]:
+    """The folders that were not yet listed; adds them to those that were."""
+    unseen = []
+    # A folder comes before links to it, and so keeps its own name.
+    for name in sorted(names, key=lambda n: os.path.islink(os.path.join(parent, n))):
+        place = os.path.realpath(os.path.join(parent, name))
+        if place not in seen:
+            seen.add(place)
+            unseen.append(name)
+    return unseen
+
+
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Lists the images below a folder, as `files_below` does, without opening them.
+    """Lists the images below a folder, without opening them.
+
+    Links to folders are followed; otherwise as `files_below`.
 
     Raises:
       InputError: the folder does not exist or holds no image.
@@ -46,7 +70,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of images")
-    paths = files_below(folder, IMAGE_SUFFIXES)
+    paths = files_below(folder, IMAGE_SUFFIXES, follow_links=True)
     if not paths:
         raise InputError(
             f"{folder}: no image in this folder; give one with files that end in "

@@ -49,14 +49,12 @@ def train(
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     config = _settle(config, checkpoints.config(), allow_changes)
     task = create_task(config, print)
-    for name, reason in task.held_out.left_out:
-        print(f"Left out of validation: {name}: {reason}")
     state = _first_state(config, task, checkpoints)
     start = int(state.step)
     checkpoints.create()  # only now, so that a refused run leaves nothing behind
 
     validation = Validation(task.held_out, task.model, config.eval.tile)
-    print(f"Validation on {len(validation)} images; bicubic: {validation.bicubic}")
+    print(f"Bicubic on the validation images: {validation.bicubic}")
     show = jax.process_index() == 0
     progress = Progress(start, task.steps, task.schedule, show=show)
     kept = Workdir(

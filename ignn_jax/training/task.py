@@ -63,7 +63,7 @@ def create_task(config: ConfigDict, tell: Tell) -> Task:
 
     Args:
       config: without "auto", as `training.config.resolve` returns it.
-      tell: gets a description of the training images.
+      tell: gets a description of the images.
 
     Raises:
       InputError: the config cannot be followed.
@@ -82,6 +82,7 @@ def create_task(config: ConfigDict, tell: Tell) -> Task:
         cache=config.data.cache,
     )
     tell(f"Training on {config.data.train}: {describe(train)}")
+    tell(f"Validation on {config.data.validation}: {describe(held_out)}")
     step = functools.partial(
         train_step,
         model=model,

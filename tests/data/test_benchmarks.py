@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ignn_jax.data.benchmarks import find_benchmark, find_benchmarks, read_pair
-from ignn_jax.data.layouts import PairFiles
+from ignn_jax.data.matching import PairFiles
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 

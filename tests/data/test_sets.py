@@ -121,6 +121,13 @@ def test_a_source_of_damaged_files_is_refused(tmp_path):
         load_set(f"folder:{tmp_path}", scale=2)
 
 
+def test_pairs_of_which_none_match_are_refused(tmp_path):
+    _folder(tmp_path / "HR", [1])
+    _folder(tmp_path / "LR", [2])
+    with pytest.raises(InputError, match=r"no usable .*1\.png: its LR image is"):
+        load_set(f"folder:{tmp_path}/HR", scale=2)
+
+
 def test_the_training_sets_go_together(tmp_path, images):
     for name in ("bsds400", "sunhays80"):
         (tmp_path / name).mkdir()

@@ -100,3 +100,32 @@ def test_a_source_given_twice_is_refused():
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such folder"):
         find_images(f"photos,folder:{tmp_path}/nowhere", scale=2)
+
+
+def test_the_folders_of_hr_and_lr_are_named_apart(tmp_path):
+    """In a spec with commas and weights, and with commas in the paths."""
+    _files(tmp_path, "a,b/1.png", "lr,x/X2/1x2.png", "c/2.png")
+    first, second = f"folder:{tmp_path}/a,b|{tmp_path}/lr,x", f"folder:{tmp_path}/c"
+    source = find_images(f"{first}*3,{second}|bicubic,photos*2", scale=2)
+    assert [image.weight for image in source.images] == [3, 1, *[2] * 5]
+    one, two = source.images[:2]
+    assert (one.name, two.name) == (f"{first}/1.png", f"{second}|bicubic/2.png")
+    assert _read(one.lr) == b"lr,x/X2/1x2.png"
+    assert two.lr is None
+    made = "LR made by MATLAB's bicubic"
+    assert source.lr == [
+        f"{first}: LR from {tmp_path}/lr,x/X2",
+        f"{second}|bicubic: {made}",
+        f"photos: {made}",
+    ]
+
+
+def test_a_folder_of_hr_images_has_its_lr_images_beside_it(tmp_path):
+    hr, lr = "DIV2K_train_HR/0001.png", "DIV2K_train_LR_bicubic/X2/0001x2.png"
+    spec = _files(tmp_path, hr, lr, "DIV2K_train_LR_bicubic/X2/0002x2.png")
+    spec += "/DIV2K_train_HR"
+    assert _found(spec) == {"0001.png": (hr, lr)}
+    source = find_images(spec, scale=2)
+    assert source.lr == [f"LR from {tmp_path}/DIV2K_train_LR_bicubic/X2"]
+    lonely = f"{tmp_path}/DIV2K_train_LR_bicubic/X2/0002x2.png"
+    assert source.left_out == [(lonely, "its HR image is missing")]

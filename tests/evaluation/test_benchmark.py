@@ -283,3 +283,19 @@ def test_ensemble_and_tiles_on_the_command_line(root, tmp_path, capsys):
     saved = read_rgb(tmp_path / "out" / "Two" / "a_x2.png")
     assert np.abs(saved.astype(int) - upscale(lr)).max() <= 1
     assert evaluate(*args[:-1], "--tile", 33, "--scale", 2) == 0
+
+
+def test_lr_images_of_another_folder_are_named(tmp_path, capsys):
+    for n in range(2):
+        hr = np.random.default_rng(n).integers(0, 256, (40, 48, 3), np.uint8)
+        save_image(tmp_path / "HR" / f"{n}.png", hr)
+        save_image(tmp_path / "LR_unknown" / "X2" / f"{n}x2.png", hr[::2, ::2])
+    args = ("--weights", "bicubic", "--scale", 2, "--json", tmp_path / "scores.json")
+    assert evaluate(*args, "--data", tmp_path / "HR") == 2
+    assert "LR_unknown to use them" in capsys.readouterr().err
+    apart = f"{tmp_path}/HR|{tmp_path}/LR_unknown"
+    assert evaluate(*args, "--data", apart) == 0
+    where = f"LR given, from {tmp_path}/LR_unknown/X2"
+    assert f"2 images of {tmp_path}/HR; {where}\n" in capsys.readouterr().out
+    (part,) = json.loads((tmp_path / "scores.json").read_text())["sets"]
+    assert (part["name"], part["lr"]) == ("HR", where)
