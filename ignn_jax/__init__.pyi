@@ -16,11 +16,13 @@ from .inference.upscalers import bicubic_upscaler as bicubic_upscaler
 from .inference.upscalers import upscaler as upscaler
 from .models.aggregation import aggregate as aggregate
 from .models.edsr import EDSR as EDSR
+from .models.embedding import embedding_of as embedding_of
 from .models.factory import create_model as create_model
 from .models.factory import model_settings as model_settings
 from .models.graph import Graph as Graph
 from .models.graph import GraphConfig as GraphConfig
 from .models.graph import construct_graph as construct_graph
+from .models.graph_agg import graph_agg as graph_agg
 from .models.ignn import IGNN as IGNN
 from .ops.bicubic import imresize as imresize
 from .training.loop import fit as fit

@@ -4,7 +4,8 @@ VGG19's first convolutions, as in the paper; or, which need no further weights, 
 network's own first features or plain color. `construct_graph` stops their gradients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -49,6 +50,11 @@ class _FrozenConv(nn.Conv):
         return self.variable(VGG19, name, draw).value
 
 
+def rgb(image: jax.Array) -> jax.Array:
+    """Plain color: [B, H, W, 3] in [0, 255] to [B, H, W, 3] in [0, 1]."""
+    return image / 255
+
+
 def make_embedding(
     kind: str, head: Callable[[jax.Array], jax.Array]
 ) -> Callable[[jax.Array], jax.Array]:
@@ -64,7 +70,18 @@ def make_embedding(
     """
     embeddings: dict[str, Callable[[jax.Array], jax.Array]] = {
         "vgg19": VGG19Embedding(name="embedding"),
-        "backbone": lambda rgb: head(rgb).astype(jnp.float32) / 255,
-        "rgb": lambda rgb: rgb / 255,
+        "backbone": lambda image: head(image).astype(jnp.float32) / 255,
+        "rgb": rgb,
     }
     return embeddings[kind]
+
+
+def embedding_of(
+    model: nn.Module, variables: Mapping[str, Any]
+) -> Callable[[jax.Array], jax.Array]:
+    """The embedding of an IGNN with these variables, as a function of images."""
+
+    def embed(image):
+        return model.apply(variables, image, method=lambda ignn, x: ignn.embed(x))
+
+    return embed
