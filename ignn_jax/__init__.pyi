@@ -13,6 +13,7 @@ from .evaluation.scores import mean_score as mean_score
 from .inference.ensemble import self_ensemble as self_ensemble
 from .inference.images import upscale as upscale
 from .inference.upscalers import bicubic_upscaler as bicubic_upscaler
+from .inference.upscalers import graph_agg_upscaler as graph_agg_upscaler
 from .inference.upscalers import upscaler as upscaler
 from .models.aggregation import aggregate as aggregate
 from .models.edsr import EDSR as EDSR

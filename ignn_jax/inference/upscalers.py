@@ -1,5 +1,6 @@
 """Upscalers: functions from an LR image to an HR image, uint8 RGB [H, W, 3] both."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from ignn_jax.inference.ensemble import self_ensemble
 from ignn_jax.inference.tiles import AUTO, TiledNetwork
+from ignn_jax.models.embedding import rgb
+from ignn_jax.models.graph import GraphConfig
+from ignn_jax.models.graph_agg import graph_agg
 from ignn_jax.ops.bicubic import imresize
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
@@ -47,6 +51,21 @@ def upscaler(
 def bicubic_upscaler(scale: int) -> Upscaler:
     """MATLAB's bicubic, rounded once at the end."""
     return lambda lr: to_uint8(imresize(_checked(lr).astype(np.float64), scale=scale))
+
+
+def graph_agg_upscaler(
+    scale: int,
+    *,
+    config: GraphConfig = GraphConfig(),
+    embed: Callable[[Any], jax.Array] = rgb,
+) -> Upscaler:
+    """GraphAgg*, the graph without learning; arguments are those of `graph_agg`."""
+    apply = jax.jit(
+        functools.partial(graph_agg, scale=scale, config=config, embed=embed)
+    )
+    return lambda lr: to_uint8(
+        np.asarray(apply(_checked(lr)[None].astype("float32")))[0]
+    )
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from ignn_jax.files import check_output, write_bytes
 from ignn_jax.inspection.figure import draw
 from ignn_jax.inspection.neighbors import Explanation, explain
 from ignn_jax.inspection.statistics import has_graph
+from ignn_jax.models import IGNN
 from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.tables import text_table
 from ignn_jax.weights.network import load
@@ -41,23 +42,9 @@ def explain_file(
         written.
     """
     check_output(output, field="output", suffix=".png", overwrite=overwrite)
-    image = read_rgb(path)
-    height, width, _ = image.shape
+    model, explanation = explain_patch(path, at, weights)
+    height, width, _ = explanation.lr.shape
     x, y = at
-    if not (0 <= x < width and 0 <= y < height):
-        raise InputError(
-            f"{x},{y} is outside {path}; give a pixel from 0,0 to "
-            f"{width - 1},{height - 1}",
-            field="at",
-        )
-    model, variables = load(weights)
-    if not has_graph(model):
-        raise InputError(
-            f"{weights}: this network has no graph of patches to explain; give an IGNN "
-            "whose graph.kind is cross_scale or same_scale",
-            field="weights",
-        )
-    explanation = explain(model, variables, image, at)
     (top, left, side, _), graph = explanation.query, model.graph
     name = os.fsencode(path.name).decode(errors="replace")  # whatever its encoding
     title = (
@@ -73,6 +60,35 @@ def explain_file(
         draw(explanation, title).savefig(picture)
     write_bytes(output, picture.getvalue())
     return f"{title}\n{_table(explanation)}"
+
+
+def explain_patch(
+    path: pathlib.Path, at: tuple[int, int] | None, weights: str | os.PathLike[str]
+) -> tuple[IGNN, Explanation]:
+    """The network, and the neighbors that it finds for a patch of an image file.
+
+    Arguments are those of `explain_file`; without a pixel it is the image's center.
+
+    Raises:
+      InputError: as `explain_file`.
+    """
+    image = read_rgb(path)
+    height, width, _ = image.shape
+    x, y = at or (width // 2, height // 2)
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"{x},{y} is outside {path}; give a pixel from 0,0 to "
+            f"{width - 1},{height - 1}",
+            field="at",
+        )
+    model, variables = load(weights)
+    if not has_graph(model):
+        raise InputError(
+            f"{weights}: this network has no graph of patches to explain; give an IGNN "
+            "whose graph.kind is cross_scale or same_scale",
+            field="weights",
+        )
+    return model, explain(model, variables, image, (x, y))
 
 
 def _table(explanation: Explanation) -> str:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from ignn_jax.inference.layout import SPOILT
 from ignn_jax.inspection.boxes import Box
+from ignn_jax.inspection.drawing import center, number, outline, show
 from ignn_jax.inspection.neighbors import Explanation
 
 _DPI = 120
@@ -19,6 +18,11 @@ _LEGEND = (
     "white: the query patch; dashed: the searched window; gray: beyond the image\n"
     "distance in the embedding; weight: the mean over the query patch"
 )
+_SCENE_LEGEND = (
+    "white: the query patch; solid: its neighbors; dashed: their HR patches\n"
+    "distance in the embedding; weight: the mean over the query patch"
+)
+_AROUND = 16  # pixels shown around the patches of Figure 1
 
 
 class _Layer(NamedTuple):
@@ -30,6 +34,7 @@ class _Layer(NamedTuple):
     factor: how many times larger it is than the downsampled image.
     view: the part to show.
     neighbors: the patches.
+    linestyle: of their outlines.
     """
 
     name: str
@@ -38,6 +43,7 @@ class _Layer(NamedTuple):
     factor: int
     view: Box
     neighbors: list[Box]
+    linestyle: str = "-"
 
     @property
     def area(self) -> Box:
@@ -52,23 +58,64 @@ def draw(explanation: Explanation, title: str) -> Figure:
       title: what to write above, before the legend.
     """
     layers = _layers(explanation)
-    count = len(explanation.neighbors)
     widths = [layer.view.width for layer in layers]  # one size of pixels for both
-
-    # All sizes are in inches.
-    width = max(12, 1.6 * (count + 1))
     tallest = max(layer.view.height for layer in layers)
-    top = min((width - 1) * tallest / sum(widths), width) + 0.5
-    bottom = (min(width / (count + 1), 2) + 0.3) * len(layers) + 0.4
-    figure = Figure((width, top + bottom + 1), dpi=_DPI, layout="constrained")
+    count = len(explanation.neighbors)
+    figure, overviews, panels = _lay_out(widths, tallest, count, len(layers))
     figure.suptitle(f"{title}\n{_LEGEND}", parse_math=False)
-    heights = (top, bottom)
-    above, below = figure.subfigures(2, squeeze=False, height_ratios=heights)[:, 0]
-    overviews = above.subplots(1, len(layers), width_ratios=widths, squeeze=False)[0]
     _draw_overviews(overviews, explanation, layers)
-    panels = below.subplots(len(layers), count + 1, squeeze=False)
     _draw_patches(panels, explanation, layers)
     return figure
+
+
+def draw_scene(explanation: Explanation, title: str) -> Figure:
+    """Draws Figure 1: the photograph, the part with the patches, and every patch.
+
+    Args:
+      explanation: a patch and its neighbors.
+      title: what to write above, before the legend.
+    """
+    layers = _close_layers(explanation)
+    image, count = layers[0], len(explanation.neighbors)
+    photograph = image._replace(name="the photograph", view=image.area)
+    shown = [photograph, *layers]
+    # The photograph is as high as the part of it; that has one size of pixels for both.
+    factor = image.view.height / photograph.view.height
+    widths = [factor * photograph.view.width, *(layer.view.width for layer in layers)]
+    figure, overviews, panels = _lay_out(widths, image.view.height, count, len(layers))
+    figure.suptitle(f"{title}\n{_SCENE_LEGEND}", parse_math=False)
+    for axes, layer in zip(overviews, shown, strict=True):
+        axes.set(title=layer.name, xticks=[], yticks=[], anchor="N")
+        show(axes, layer.image, layer.start, layer.view)
+    overviews[1].set_title("the part in the box")
+    outline(overviews[0], image.view, "white")
+    outline(overviews[1], explanation.query, "white")
+    for axes, layer in zip(overviews[1:], layers, strict=True):
+        _draw_neighbors(axes, explanation, layer)
+    _draw_patches(panels, explanation, layers)
+    return figure
+
+
+def _lay_out(widths, height, count, rows):
+    """A figure with a row of images above, and below them the query and its neighbors.
+
+    Args:
+      widths: of the images, in any unit.
+      height: of the tallest of them, in the same unit.
+      count: of the neighbors.
+      rows: of their patches.
+
+    Returns:
+      The figure, and the axes of the images and of the patches.
+    """
+    # All sizes are in inches.
+    width = max(12, 1.6 * (count + 1))
+    top = min((width - 1) * height / sum(widths), width) + 0.5
+    bottom = (min(width / (count + 1), 2) + 0.3) * rows + 0.4
+    figure = Figure((width, top + bottom + 1), dpi=_DPI, layout="constrained")
+    above, below = figure.subfigures(2, height_ratios=(top, bottom))
+    images = above.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
+    return figure, images, below.subplots(rows, count + 1, squeeze=False)
 
 
 def _layers(explanation):
@@ -86,18 +133,35 @@ def _layers(explanation):
     return layers
 
 
+def _close_layers(explanation):
+    """The layers around the patches; HR patches are dashed."""
+    layers, scale = _layers(explanation), explanation.scale
+    view = explanation.query
+    for box in layers[0].neighbors:
+        view = view.hull(box)
+    view = view.grown(_AROUND).within(layers[0].area)
+    layers[0] = layers[0]._replace(view=view, linestyle="--" if scale > 1 else "-")
+    small = Box(*(n // scale for n in view))
+    return [layers[0], *(layer._replace(view=small) for layer in layers[1:])]
+
+
 def _draw_overviews(overviews, explanation, layers):
     query, window = explanation.query, explanation.window
     for axes, layer in zip(overviews, layers, strict=True):
         axes.set_title(layer.name)
         axes.set_anchor("N")
-        _show(axes, layer, layer.view)
-        _outline(axes, window.times(layer.factor), "white", linestyle="--")
-        center = [n * layer.factor / explanation.scale for n in _center(query)]
-        for k, box in enumerate(layer.neighbors):
-            _outline(axes, box, f"C{k}")
-            _number(axes, box, k, center)
-    _outline(overviews[0], query, "white")
+        show(axes, layer.image, layer.start, layer.view)
+        outline(axes, window.times(layer.factor), "white", linestyle="--")
+        _draw_neighbors(axes, explanation, layer)
+    outline(overviews[0], query, "white")
+
+
+def _draw_neighbors(axes, explanation, layer):
+    """Outlines and numbers the patches."""
+    away = [n * layer.factor / explanation.scale for n in center(explanation.query)]
+    for k, box in enumerate(layer.neighbors):
+        outline(axes, box, f"C{k}", layer.linestyle)
+        number(axes, box, k, away)
 
 
 def _draw_patches(panels, explanation, layers):
@@ -107,7 +171,9 @@ def _draw_patches(panels, explanation, layers):
     for axes in panels[1:, 0]:
         axes.set_axis_off()
     panels[0, 0].set_title("query")
-    _enlarge(panels[0, 0], layers[0], explanation.query, "white")
+    _enlarge(
+        panels[0, 0], layers[0]._replace(linestyle="-"), explanation.query, "white"
+    )
     for row, layer in zip(panels, reversed(layers), strict=True):
         row[1].set_ylabel(layer.name)
         for k, box in enumerate(layer.neighbors):
@@ -119,58 +185,6 @@ def _draw_patches(panels, explanation, layers):
 
 def _enlarge(axes, layer, box, color):
     """Shows a patch with a margin as wide as the patch."""
-    _show(axes, layer, box.grown(box.height))
-    _outline(axes, box, color)
+    show(axes, layer.image, layer.start, box.grown(box.height))
+    outline(axes, box, color, layer.linestyle)
     axes.set_xlabel(f"({box.left}, {box.top})")
-
-
-def _show(axes, layer, view):
-    shown = view.within(layer.area)
-    pixels = shown.of(layer.image, layer.start)
-    axes.imshow(pixels, extent=_extent(shown), interpolation="nearest")
-    left, right, bottom, top = _extent(view)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-
-
-def _extent(box):
-    """Left, right, bottom, top as Matplotlib counts: integers are pixel centers."""
-    left, top = box.left - 0.5, box.top - 0.5
-    return left, left + box.width, top + box.height, top
-
-
-def _center(box):
-    left, right, bottom, top = _extent(box)
-    return (left + right) / 2, (top + bottom) / 2
-
-
-def _outline(axes, box, color, linestyle="-"):
-    left, _, _, top = _extent(box)
-    rectangle = Rectangle(
-        (left, top),
-        box.width,
-        box.height,
-        fill=False,
-        edgecolor=color,
-        linewidth=1.5,
-        linestyle=linestyle,
-        path_effects=[withStroke(linewidth=3, foreground="black")],
-    )
-    axes.add_patch(rectangle)
-
-
-def _number(axes, box, k, center):
-    """Writes a patch's number beside it, on the side away from the query."""
-    x, y = _center(box)
-    away = np.array([x - center[0], center[1] - y])
-    away *= 18 / max(np.hypot(*away), 1)  # points
-    axes.annotate(
-        k + 1,
-        (x, y),
-        away,
-        textcoords="offset points",
-        color=f"C{k}",
-        ha="center",
-        va="center",
-        weight="bold",
-        path_effects=[withStroke(linewidth=3, foreground="black")],
-    )
