@@ -83,12 +83,22 @@ def run(
         parser.add_argument(f"--{name}", **keywords)
     output = {"type": pathlib.Path, "required": True, "metavar": "FILE.png"}
     parser.add_argument("-o", "--output", **output)
-    args = parser.parse_args(argv)
-    try:
+
+    def write(args):
         check_output(args.output, field="output", suffix=".png")
         picture = io.BytesIO()
         draw(args).savefig(picture)
         write_bytes(args.output, picture.getvalue())
+
+    return attempt(write, parser.parse_args(argv))
+
+
+def attempt(
+    work: Callable[[argparse.Namespace], None], args: argparse.Namespace
+) -> int:
+    """Does the work; returns the exit status. A user's mistake is one line."""
+    try:
+        work(args)
     except InputError as error:
         print(in_words(error, args), file=sys.stderr)
         return 2
