@@ -1,10 +1,14 @@
-"""How much memory there is for a network, and whether an error says: too little."""
+"""Devices: whether there are any, how much memory they have, how work on them fails."""
 
+import os
 import pathlib
 from typing import Any
 
 import jax
 import psutil
+
+from ignn_jax.errors import InputError
+from ignn_jax.files import reason_of
 
 # Of what is free: the compiler's plan leaves out the images, the program itself, and
 # what the memory is fragmented into; on CPU others want some too.
@@ -12,6 +16,24 @@ _SHARE_OF_CPU = 0.5
 _SHARE_OF_ACCELERATOR = 0.85
 
 _CGROUP = pathlib.Path("/sys/fs/cgroup")
+
+
+def check_devices() -> None:
+    """Makes sure that JAX finds a device at all.
+
+    Raises:
+      InputError: it finds none of the kind that the environment asks for.
+    """
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # JAX raises either
+        asked = os.environ.get("JAX_PLATFORMS")
+        raise InputError(
+            f"JAX finds no {asked} here, which JAX_PLATFORMS asks for; unset it to use "
+            "what there is, or see the README on how to install JAX for GPUs and TPUs"
+            if asked
+            else f"JAX finds no device: {reason_of(error)}"
+        ) from error
 
 
 def available_memory(device: jax.Device) -> float:
@@ -40,6 +62,16 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(
         sign in text for sign in ("RESOURCE_EXHAUSTED", "ut of memory")
     )
+
+
+def failure(error: Exception, path: str | os.PathLike) -> InputError:
+    """What stopped the work on one file, in one line; the next file may go well."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError):
+        reason = reason_of(error)
+    if is_out_of_memory(error):
+        reason = f"{reason if str(error) else 'out of memory'}; try a smaller tile"
+    return InputError(f"{os.fspath(path)}: {reason}")
 
 
 def _cgroup_left() -> float:

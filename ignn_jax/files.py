@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import uuid
+from collections.abc import Iterable
 
 import platformdirs
 
@@ -22,6 +23,7 @@ def check_output(
     field: str,
     suffix: str | None = None,
     overwrite: bool = True,
+    inputs: Iterable[str | os.PathLike] = (),
 ) -> None:
     """Refuses, before any work is done, a file that could not be written after it.
 
@@ -30,23 +32,68 @@ def check_output(
       field: the argument that asked for it, for the message.
       suffix: that its name must have, such as ".png"; None for any.
       overwrite: whether a file that exists may be replaced.
+      inputs: the files that the work reads, which are never replaced.
 
     Raises:
-      InputError: its name has another suffix; it exists, or is a folder; or its folder
-        is missing or cannot be written.
+      InputError: its name has another suffix; it exists, is a folder, or is an input;
+        or its folder is missing or cannot be written.
     """
+    if str(path) == "-":
+        raise InputError("-: give a file's name; stdout is not used", field=field)
     if suffix and path.suffix.lower() != suffix:
         raise InputError(f"{path}: give a name that ends in {suffix}", field=field)
+    place = identity(path)
+    if place and place in map(identity, inputs):
+        raise InputError(f"{path}: is the input; give another name", field=field)
+    check_free(path, field=field, overwrite=overwrite)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: no folder {path.parent}; make it first", field=field)
+    _probe(path.parent, path, field)
+
+
+def check_free(
+    path: pathlib.Path, *, overwrite: bool, field: str | None = None
+) -> None:
+    """Refuses a path that cannot be a file's, or whose file must not be replaced.
+
+    Raises:
+      InputError: it is a folder; it exists, and `overwrite` is False; or no file can
+        have this path: its name is too long, or it is a link that leads to itself.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if not path.is_symlink():
+            return
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"{path}: cannot be written: {reason_of(error)}", field=field
+        ) from error
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give a file's name", field=field)
-    if path.exists() and not overwrite:
+    if not overwrite:
         raise InputError(
             f"{path}: exists already; give another name, or allow overwriting",
             field=field,
         )
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: no folder {path.parent}; make it first", field=field)
-    _probe(path.parent, path, field)
+
+
+def identity(path: str | os.PathLike) -> tuple[int, int] | None:
+    """The device and number of a file, the same through links and in any case.
+
+    None if there is no such file.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: no file can have this name
+        return None
+    return status.st_dev, status.st_ino
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, in one line without the path."""
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(words.split())
 
 
 def check_output_folder(folder: pathlib.Path, *, field: str) -> None:
@@ -57,16 +104,19 @@ def check_output_folder(folder: pathlib.Path, *, field: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
-            f"{folder}: cannot be made a folder: {error.strerror}", field=field
+            f"{folder}: cannot be made a folder: {reason_of(error)}", field=field
         ) from error
     _probe(folder, folder, field)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file, UTF-8, as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
+    """Writes a text file, UTF-8, as `write_bytes` does.
+
+    File names may hold bytes that are no text. They are written as `\\udcff`.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: pathlib.Path, data: bytes | memoryview) -> None:
@@ -81,8 +131,8 @@ def write_bytes(path: pathlib.Path, data: bytes | memoryview) -> None:
         with open(temporary, "xb") as file:
             file.write(data)
         os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"{path}: cannot be written: {reason_of(error)}") from error
     finally:
         with contextlib.suppress(OSError):  # renamed, or never made
             temporary.unlink()
@@ -96,5 +146,5 @@ def _probe(folder: pathlib.Path, path: pathlib.Path, field: str) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written: {error.strerror}", field=field
+            f"{path}: cannot be written: {reason_of(error)}", field=field
         ) from error

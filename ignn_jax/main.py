@@ -74,12 +74,14 @@ def main(_) -> None:
     # After the flags, which may be wrong.
     import jax
 
+    from ignn_jax.devices import check_devices
     from ignn_jax.training import parallel
     from ignn_jax.training.run import train
 
     logging.set_verbosity(logging.WARNING)  # Orbax is verbose
     try:
         parallel.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        check_devices()
         if has_cache and jax.process_count() > 1:
             # GPUs wait for one another while they compile: they would wait forever for
             # one that found its program in a cache which the others do not see.

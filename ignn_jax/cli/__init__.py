@@ -6,6 +6,7 @@ and status 2. Status 1 means that some files of several failed.
 """
 
 import argparse
+import io
 import os
 import sys
 
@@ -45,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command line and returns its exit status."""
+    # Names of files may hold bytes, or letters, that the terminal cannot show.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     compile_cache.enable()
     try:

@@ -18,7 +18,7 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.weights.network import save
     from ignn_jax.weights.torch import load_network
 
-    check_output(args.output, field="output")
+    check_output(args.output, field="output", inputs=[args.source])
     model, variables = load_network(args.source, scale=args.scale)
     save(args.output, model, variables, source=args.source.name)
     print(f"{args.source} -> {args.output}")

@@ -4,45 +4,69 @@ import functools
 import pathlib
 import sys
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.batch import Outcome
-from ignn_jax.pictures.jobs import Job
+from ignn_jax.pictures.jobs import Job, Plan
 from ignn_jax.pictures.upscale import Progress
+
+INTERRUPTED = 130  # the exit status after Ctrl-C, as shells have it
+
+
+class Report(NamedTuple):
+    """Why files failed, and whether the user stopped the rest."""
+
+    failures: list[InputError]
+    is_interrupted: bool = False
 
 
 def report(
-    outcomes: Iterable[Outcome], *, count: int, comparison: pathlib.Path | None = None
-) -> list[InputError]:
-    """Says what became of each of `count` files, as soon as it is known.
+    plan: Plan, outcomes: Iterable[Outcome], *, comparison: pathlib.Path | None = None
+) -> Report:
+    """Says what became of each file of a plan, as soon as it is known.
 
     Progress goes to the terminal, a line for each file written to stdout, and notes to
-    stderr, as well as the numbers of files done, skipped and failed at the end.
-
-    Returns:
-      Why files failed.
+    stderr, as well as the numbers of files done, skipped and failed at the end, which
+    may be Ctrl-C.
     """
-    done, skipped, failures = 0, 0, []
+    count, failures = len(plan.jobs), list(plan.failures)
+    done = skipped = 0
+    if plan.results:
+        others = f" and {len(plan.results) - 1} more" * (len(plan.results) > 1)
+        _say(f"left out, as results of an earlier run: {plan.results[0]}{others}")
     bar = tqdm(outcomes, total=count, unit="picture", disable=count == 1 or None)
-    for job, notes, error, was_skipped in bar:
-        if error:
-            failures.append(error)
-        elif was_skipped:
-            skipped += 1
-        else:
-            done += 1
-            for note in notes:
-                tqdm.write(f"{job.source}: {note}", file=sys.stderr)
-            tqdm.write(f"{job.source} -> {job.target}")
-            if comparison:
-                tqdm.write(f"Beside bicubic: {comparison}")
-    if count > 1 or skipped:
-        print(f"done     {done}", file=sys.stderr)
-        print(f"skipped  {skipped}, which exist already", file=sys.stderr)
-        print(f"failed   {len(failures)}", file=sys.stderr)
-    return failures
+    is_interrupted = False
+    try:
+        for job, notes, error, was_skipped in bar:
+            if error:
+                failures.append(error)
+            elif was_skipped:
+                skipped += 1
+            else:
+                done += 1
+                for note in notes:
+                    _say(f"{job.source}: {note}")
+                tqdm.write(f"{job.source} -> {job.target}")
+                if comparison:
+                    tqdm.write(f"Beside bicubic: {comparison}")
+    except KeyboardInterrupt:
+        bar.close()
+        is_interrupted = True
+    if count + len(plan.failures) > 1 or skipped:
+        _say(f"done     {done}")
+        _say(f"skipped  {skipped}, which exist already")
+        _say(f"failed   {len(failures)}")
+    if is_interrupted:
+        rest = count + len(plan.failures) - done - skipped - len(failures)
+        _say(f"stopped  before {rest} of {count + len(plan.failures)}")
+    return Report(failures, is_interrupted)
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
 
 
 def tile_bar(job: Job) -> Progress:

@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-o",
         "--output",
-        type=pathlib.Path,
-        help="file or folder to write (default: beside the input, as photo_x2.png)",
+        help="file or folder/ to write (default: beside the input, as photo_x2.png)",
     )
     add_weights(parser, also=" (default: the package's own for the scale)")
     add(
@@ -102,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ignn_jax.cli.outcomes import report, tile_bar
+    from ignn_jax.cli.outcomes import INTERRUPTED, report, tile_bar
     from ignn_jax.inference.network import load_network
     from ignn_jax.pictures.batch import Options, check_comparison, upscale_files
     from ignn_jax.pictures.end_size import EndSize
@@ -123,11 +122,11 @@ def _run(args: argparse.Namespace) -> int:
         device=args.device,
         dtype=args.dtype,
     )
-    jobs = plan_jobs(
+    plan = plan_jobs(
         args.images, args.output, label=end_size.label(network.scale), suffix=suffix
     )
     if args.comparison:
-        check_comparison(args.comparison, jobs, overwrite=args.overwrite)
+        check_comparison(args.comparison, plan.jobs, overwrite=args.overwrite)
     options = Options(
         end_size=end_size,
         quality=args.quality,
@@ -137,11 +136,13 @@ def _run(args: argparse.Namespace) -> int:
         max_pixels=args.max_pixels or MAX_PIXELS,
         comparison=args.comparison,
     )
-    outcomes = upscale_files(network, jobs, options, progress=tile_bar)
-    failures = report(outcomes, count=len(jobs), comparison=args.comparison)
-    for error in failures:
+    outcomes = upscale_files(network, plan.jobs, options, progress=tile_bar)
+    done = report(plan, outcomes, comparison=args.comparison)
+    for error in done.failures:
         print(in_words(error, args), file=sys.stderr)
-    return 1 if failures else 0
+    if done.is_interrupted:
+        return INTERRUPTED
+    return 1 if done.failures else 0
 
 
 def tile(text: str) -> int | str | None:

@@ -262,7 +262,8 @@ def _refuse_lr(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> None:
 def subfolders(folder: pathlib.Path) -> list[str]:
     """The names of the folders in a folder, in no order."""
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]
+        # Not entry.is_dir(), which raises for a link that leads to itself.
+        return [entry.name for entry in entries if os.path.isdir(entry.path)]
 
 
 def find_subfolder(folder: pathlib.Path, pattern: str) -> pathlib.Path | None:

@@ -1,6 +1,7 @@
 """Benchmark sets, evaluated image by image, and the files that keep the results."""
 
 import importlib.metadata
+import os
 import pathlib
 import platform
 import re
@@ -12,6 +13,7 @@ import numpy as np
 
 from ignn_jax.data.benchmarks import Benchmark, read_pair
 from ignn_jax.data.matching import PairFiles
+from ignn_jax.devices import failure
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation import formats, published
 from ignn_jax.evaluation.kept import Kept
@@ -20,7 +22,13 @@ from ignn_jax.evaluation.report import write_report
 from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import BICUBIC, Evaluated, evaluate_pair
 from ignn_jax.evaluation.setup import Setup
-from ignn_jax.files import check_output, check_output_folder, write_text
+from ignn_jax.files import (
+    check_free,
+    check_output,
+    check_output_folder,
+    identity,
+    write_text,
+)
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.writer import write_picture
 
@@ -49,11 +57,12 @@ class Outputs(NamedTuple):
             if not path:
                 continue
             check_output(path, field=name)
-            if path.resolve() in taken:
+            place = os.path.realpath(path)
+            if place in taken:
                 raise InputError(
                     f"{path}: is another output's file; give each its own", field=name
                 )
-            taken.add(path.resolve())
+            taken.add(place)
 
 
 Progress = Callable[[Iterable[PairFiles]], Iterable[PairFiles]]
@@ -128,9 +137,6 @@ def evaluate_benchmark(
       figures: whether the result keeps the images that a report takes, encoded.
       progress: wraps the iterable of images, as `tqdm` does.
       kept: results of an interrupted evaluation; gets each new one.
-
-    Raises:
-      InputError: an image cannot be written.
     """
     unpaired = [f"{path}: {reason}" for path, reason in benchmark.unpaired]
     lr = str(benchmark.lr or "")
@@ -141,18 +147,19 @@ def evaluate_benchmark(
     for n, files in enumerate(progress(benchmark.pairs)):
         paths = _image_paths(setup, images, benchmark.name, files.name)
         known = kept.read(n) if kept else None
-        if known and all(path.exists() for path in paths.values()):
+        if known and all(os.path.exists(path) for path in paths.values()):
             result.images.append(known)
             from_before += 1
             continue
         try:
+            for path in paths.values():
+                _check_image(path, files)
             evaluated = _evaluate(setup, files)
+            for label, path in paths.items():
+                write_picture(Picture(evaluated.images[label].astype(np.float32)), path)
         except InputError as error:
             result.failures.append(str(error))
             continue
-        for label, path in paths.items():
-            check_output_folder(path.parent, field="save_images")
-            write_picture(Picture(evaluated.images[label].astype(np.float32)), path)
         image = ImageResult.of(evaluated, figure=figures)
         result.images.append(image)
         if kept:
@@ -233,10 +240,19 @@ def _evaluate(setup: Setup, files: PairFiles) -> Evaluated:
     try:
         pair = read_pair(files, scale=setup.scale)
         return evaluate_pair(pair, setup.upscalers)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        # Mostly out of memory, and the next image may be smaller.
-        reason = (str(error) or "out of memory").splitlines()[0]
-        raise InputError(f"{files.hr}: {reason}; try a smaller tile") from error
+    except (OSError, UnicodeError, MemoryError, RuntimeError) as error:
+        raise failure(error, files.hr) from error
+
+
+def _check_image(path: pathlib.Path, files: PairFiles) -> None:
+    """Refuses to write an image where none can be, or over the files of its pair."""
+    place = identity(path)
+    if place and place in (identity(file) for file in files[1:] if file):
+        raise InputError(
+            f"{path}: is an original; give another folder", field="save_images"
+        )
+    check_output_folder(path.parent, field="save_images")
+    check_free(path, overwrite=True, field="save_images")
 
 
 def _image_paths(

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 from collections.abc import Mapping
@@ -74,13 +75,15 @@ def _identity(setup: Setup) -> list[Any]:
 
 def _contents(benchmark: Benchmark) -> list[Any]:
     """The files of a set, each with its size and time of change."""
-    files = [path for pair in benchmark.pairs for path in (pair.hr, pair.lr)]
-    return [
-        [str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns]
-        if path is not None and path.exists()
-        else None
-        for path in files
-    ]
+    contents: list[Any] = []
+    for path in (path for pair in benchmark.pairs for path in (pair.hr, pair.lr)):
+        try:
+            status = os.stat(path) if path else None
+        except OSError:  # it will fail alone, later
+            status = None
+        place = os.path.realpath(path) if path else None
+        contents.append([place, status and (status.st_size, status.st_mtime_ns)])
+    return contents
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 
+from ignn_jax.devices import check_devices
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.protocol import network_protocol
 from ignn_jax.evaluation.scores import BICUBIC
@@ -152,6 +153,7 @@ def load_setup(
     Raises:
       InputError: the arguments contradict each other, or the weights cannot be read.
     """
+    check_devices()
     several = [weights] if isinstance(weights, str | os.PathLike) else weights
     chosen = [str(one) for one in several if str(one) != BICUBIC]
     if not chosen:

@@ -41,7 +41,9 @@ def explain_file(
         pixel is outside the image, or the output is no PNG, exists or cannot be
         written.
     """
-    check_output(output, field="output", suffix=".png", overwrite=overwrite)
+    check_output(
+        output, field="output", suffix=".png", overwrite=overwrite, inputs=[path]
+    )
     model, explanation = explain_patch(path, at, weights)
     height, width, _ = explanation.lr.shape
     x, y = at

@@ -1,12 +1,14 @@
 """Upscaling picture files, one after the other."""
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ignn_jax.devices import failure
 from ignn_jax.errors import InputError
-from ignn_jax.files import check_output, check_output_folder, write_bytes
+from ignn_jax.files import check_output, check_output_folder, identity, write_bytes
 from ignn_jax.pictures.crops import beside_bicubic
 from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.formats import FORMATS, check_size, check_target
@@ -30,7 +32,7 @@ class Options(NamedTuple):
       end_size: the size it is to have.
       quality: as in `write_picture`.
       overwrite: replace targets that exist.
-      skip_existing: skip pictures whose targets exist.
+      skip_existing: skip pictures whose targets exist, and those that are targets.
       strip: drop EXIF, color profile and resolution.
       max_pixels: refuse larger files.
       comparison: a PNG for crops of the result beside bicubic.
@@ -70,6 +72,8 @@ def upscale_files(
 ) -> Iterator[Outcome]:
     """Upscales files; a failed file fails alone.
 
+    None of the sources is replaced, whatever the options are.
+
     Args:
       network: of any scale.
       jobs: what to read and to write.
@@ -79,32 +83,41 @@ def upscale_files(
     Yields:
       The outcome of each job, in their order, when it is done.
     """
-    targets: dict[Path, Path] = {}
-    for job in jobs:
-        first = targets.setdefault(job.target.resolve(), job.source)
-        if first is not job.source:
-            error = InputError(f"{job.source}: {job.target} is already that of {first}")
-            yield Outcome(job, error=error)
-        elif options.skip_existing and job.target.exists():
+    originals = {identity(job.source) for job in jobs} - {None}
+    places = [os.path.realpath(job.target) for job in jobs]
+    results = set(places)
+    sources: dict[Any, Path] = {}  # of the targets so far, by path and by file
+    for job, place in zip(jobs, places, strict=True):
+        first = sources.setdefault(place, job.source)
+        first = sources.get(identity(job.target), first)
+        is_result = os.path.realpath(job.source) in results
+        if options.skip_existing and (is_result or os.path.exists(job.target)):
             yield Outcome(job, skipped=True)
+        elif first is not job.source:
+            yield _failed(job, f"{job.target} is already that of {first}")
+        elif identity(job.target) in originals:
+            yield _failed(
+                job, f"{job.target} is one of the originals; give another output"
+            )
         else:
             yield _attempt(network, job, options, progress(job))
+            if file := identity(job.target):
+                sources.setdefault(file, job.source)
+
+
+def _failed(job: Job, reason: str) -> Outcome:
+    return Outcome(job, error=InputError(f"{job.source}: {reason}"))
 
 
 def _attempt(
     network: Network, job: Job, options: Options, progress: Progress
 ) -> Outcome:
     try:
-        notes = upscale_file(network, job, options, progress=progress)
+        return Outcome(job, upscale_file(network, job, options, progress=progress))
     except InputError as error:
         return Outcome(job, error=error)
-    except (MemoryError, RuntimeError) as error:
-        # JAX's errors are RuntimeErrors: most often the memory is too small for this
-        # picture, and the next one may be smaller.
-        reason = (str(error) or "out of memory").splitlines()[0]
-        words = f"{job.source}: {reason}; try a smaller tile"
-        return Outcome(job, error=InputError(words))
-    return Outcome(job, notes)
+    except (OSError, UnicodeError, MemoryError, RuntimeError) as error:
+        return Outcome(job, error=failure(error, job.source))
 
 
 def upscale_file(
@@ -156,11 +169,18 @@ def check_comparison(path: Path, jobs: Sequence[Job], *, overwrite: bool) -> Non
         raise InputError(
             f"is of one picture, not of {len(jobs)}; give one", field="comparison"
         )
-    if path.resolve() in (file.resolve() for file in jobs[0]):
-        raise InputError(
-            f"{path}: is the picture; give another name", field="comparison"
-        )
-    check_output(path, field="comparison", suffix=".png", overwrite=overwrite)
+    for job in jobs:
+        if os.path.realpath(path) == os.path.realpath(job.target):
+            raise InputError(
+                f"{path}: is the picture; give another name", field="comparison"
+            )
+    check_output(
+        path,
+        field="comparison",
+        suffix=".png",
+        overwrite=overwrite,
+        inputs=[job.source for job in jobs],
+    )
 
 
 def _compare(upscaled: Picture, bicubic: Picture, network: Network, path: Path) -> None:

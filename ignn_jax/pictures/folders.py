@@ -1,7 +1,7 @@
 """Picture files below a folder."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ignn_jax.errors import InputError
@@ -16,7 +16,11 @@ PICTURE_SUFFIXES = frozenset({*FORMATS, ".gif", ".avif", ".heic", ".heif"})
 
 
 def files_below(
-    folder: Path, suffixes: Collection[str], *, follow_links: bool = False
+    folder: Path,
+    suffixes: Collection[str],
+    *,
+    follow_links: bool = False,
+    onerror: Callable[[OSError], object] | None = None,
 ) -> list[Path]:
     """Lists the files below a folder that have one of these suffixes, in any case.
 
@@ -27,6 +31,7 @@ def files_below(
       suffixes: in lower case.
       follow_links: whether to look into folders that are links. A folder that several
         links lead to is listed once, so links may go round in circles.
+      onerror: gets the error of each folder that cannot be read; None passes over it.
 
     Returns:
       The paths, each starting with `folder`, sorted.
@@ -34,7 +39,9 @@ def files_below(
     paths = []
     seen = {os.path.realpath(folder)}
     # Not `rglob`, which takes a system call for each file.
-    for parent, folders, files in os.walk(folder, followlinks=follow_links):
+    for parent, folders, files in os.walk(
+        folder, onerror=onerror, followlinks=follow_links
+    ):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if follow_links:
             folders[:] = _unseen(parent, folders, seen)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import features
 
 from ignn_jax.errors import InputError
+from ignn_jax.files import check_free
 
 # Formats that are written.
 FORMATS = {
@@ -55,16 +56,10 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """Refuses, before any work is done, a path that must not be written.
 
     Raises:
-      InputError: the suffix is unknown, the path is a folder, or the file exists and
-        `overwrite` is False.
+      InputError: the suffix is unknown; or as `check_free`.
     """
     format_of(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name another output")
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path}: exists already; name another output, or allow overwriting"
-        )
+    check_free(path, overwrite=overwrite)
 
 
 def check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -1,11 +1,14 @@
 """Which picture of many is written where."""
 
 import glob
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ignn_jax.errors import InputError
+from ignn_jax.files import reason_of
 from ignn_jax.pictures.folders import PICTURE_SUFFIXES, files_below
 from ignn_jax.pictures.formats import FORMATS
 
@@ -17,19 +20,45 @@ class Job(NamedTuple):
     target: Path
 
 
+class Plan(NamedTuple):
+    """What to do with all sources.
+
+    Attributes:
+      jobs: the pictures to upscale.
+      failures: why parts of the sources cannot be used; each names its path.
+      results: pictures that are left out because an earlier run wrote them.
+    """
+
+    jobs: list[Job]
+    failures: list[InputError]
+    results: list[Path]
+
+
+class _Found(NamedTuple):
+    """A picture, the folder in which it was found, and whether it was named itself."""
+
+    path: Path
+    folder: Path | None = None
+    is_named: bool = True
+
+
 def plan_jobs(
     sources: Sequence[str | Path],
-    output: Path | None = None,
+    output: str | Path | None = None,
     *,
     label: str,
     suffix: str | None = None,
-) -> list[Job]:
+) -> Plan:
     """Pairs every picture with its output; reads and writes nothing.
 
-    A file goes to `output`; or into `output`, under its own name, if that is a folder
-    or has no suffix; or beside itself as `photo_LABEL.png`. The pictures in and below a
-    folder go into `output`, or into `folder_LABEL` beside the folder, under the same
-    names. Pictures already inside `output` are left out. Several sources need a folder.
+    A file goes to `output`; or into `output`, under its own name, if that is a folder,
+    ends in a slash or has no suffix; or beside itself as `photo_LABEL.png`. The
+    pictures in and below a folder go into `output`, or into `folder_LABEL` beside the
+    folder, under the same names. Each of several folders goes into a folder of its own
+    name in `output`. Several sources need a folder.
+
+    Folders and patterns also find what an earlier run wrote: pictures in `output`, and
+    without `output`, those that other pictures are written to. They are left out.
 
     Args:
       sources: files, folders, and patterns such as "photos/**/*.png".
@@ -39,66 +68,175 @@ def plan_jobs(
         PNG if that format cannot be written.
 
     Raises:
-      InputError: a source is missing, is a folder without pictures, or is the output
-        itself; or the output is a file where a folder is needed, or has another suffix.
+      InputError: the only source is missing, is a folder without pictures, or is the
+        output itself; or the output is a file where a folder is needed, or has another
+        suffix.
     """
-    paths = [path for source in sources for path in _expand(source)]
-    is_folder = output and (
-        output.is_dir() or len(paths) > 1 or paths[0].is_dir() or not output.suffix
-    )
-    if output and is_folder and output.exists() and not output.is_dir():
+    if str(output) in ("", "-"):
         raise InputError(
-            f"{output}: is not a folder; several pictures need one", field="output"
+            "name a file or a folder; pictures are not written to stdout",
+            field="output",
         )
-    if output and not is_folder and suffix and output.suffix.lower() != suffix:
-        raise InputError(
-            f"{output}: does not end in {suffix}; give one or the other", field="format"
-        )
-    jobs = []
-    for path in paths:
-        if path.is_dir():
-            jobs += _plan_folder(path, output, label, suffix)
-        elif output and is_folder:
-            jobs.append(Job(path, output / _rename(path, suffix)))
+    found: dict[str, _Found] = {}  # by place, so that each is there once
+    plan = Plan([], [], [])
+    for source in sources:
+        try:
+            pictures = _find(source, plan.failures)
+            if output is not None:
+                pictures, earlier = _split(pictures, Path(output))
+                plan.results.extend(earlier)
+        except InputError as error:
+            if len(sources) == 1:
+                raise
+            plan.failures.append(error)
+            continue
+        for one in pictures:
+            found.setdefault(_place(one.path), one)
+    if output is None:
+        _plan_beside(list(found.values()), label, suffix, plan)
+    else:
+        is_one = len(sources) == 1 and [one.folder for one in found.values()] == [None]
+        _plan_output(list(found.values()), output, is_one, suffix, plan)
+    return plan
+
+
+def _plan_beside(
+    pictures: list[_Found], label: str, suffix: str | None, plan: Plan
+) -> None:
+    def target(one: _Found) -> Path:
+        if one.folder is None:
+            path = one.path.with_stem(f"{one.path.stem}_{label}")
         else:
-            name = _rename(path.with_stem(f"{path.stem}_{label}"), suffix)
-            jobs.append(Job(path, output or path.with_name(name)))
-    return jobs
+            folder = Path(os.path.realpath(one.folder))
+            folder = folder.with_name(f"{folder.name}_{label}")
+            path = folder / one.path.relative_to(one.folder)
+        return path.with_name(_rename(path, suffix))
+
+    jobs = [Job(one.path, target(one)) for one in pictures]
+    targets = {_place(job.target) for job in jobs}
+    for one, job in zip(pictures, jobs, strict=True):
+        if not one.is_named and _place(one.path) in targets:
+            plan.results.append(one.path)
+        else:
+            plan.jobs.append(job)
 
 
-def _expand(source: str | Path) -> list[Path]:
-    path = Path(source)
-    if path.exists():
-        return [path]
-    if not glob.has_magic(str(source)):
-        raise InputError(f"{path}: no such file or folder")
-    paths = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
-    # ** also matches the folders of the files that it matches.
-    if not (paths := [path for path in paths if path.is_file()] or paths):
-        raise InputError(f"{source}: matches no file")
-    return paths
-
-
-def _plan_folder(
-    folder: Path, output: Path | None, label: str, suffix: str | None
-) -> list[Job]:
-    resolved = folder.resolve()
-    output = output or resolved.with_name(f"{resolved.name}_{label}")
-    if output.resolve() == resolved:
+def _plan_output(
+    pictures: list[_Found],
+    output: str | Path,
+    is_one: bool,
+    suffix: str | None,
+    plan: Plan,
+) -> None:
+    path = Path(output)
+    is_slashed = str(output).endswith(("/", os.sep))
+    if is_one and path.suffix and not is_slashed and not os.path.isdir(path):
+        if suffix and path.suffix.lower() != suffix:
+            raise InputError(
+                f"{path}: does not end in {suffix}; give one or the other",
+                field="format",
+            )
+        plan.jobs.append(Job(pictures[0].path, path))
+        return
+    if os.path.lexists(path) and not os.path.isdir(path):
         raise InputError(
-            f"{output}: is the folder of the originals; name another", field="output"
+            f"{path}: is not a folder; several pictures need one", field="output"
         )
-    jobs = [
-        Job(path, output / path.relative_to(folder).with_name(_rename(path, suffix)))
-        for path in files_below(folder, PICTURE_SUFFIXES)
-        if not path.resolve().is_relative_to(output.resolve())
-    ]
-    if not jobs:
+    folders = list({one.folder: None for one in pictures if one.folder})
+    others = [f for f in folders if os.path.realpath(f) != os.path.realpath(path)]
+    if folders and not others:
         raise InputError(
-            f"{folder}: holds no pictures, or only those in {output}; looked for "
+            f"{path}: is the folder of the originals; name another", field="output"
+        )
+    names = _own_names(others)
+    for one in pictures:
+        if one.folder is None:
+            target = path / one.path.name
+        else:
+            target = path / names.get(one.folder, "") / one.path.relative_to(one.folder)
+        plan.jobs.append(Job(one.path, target.with_name(_rename(target, suffix))))
+
+
+def _find(source: str | Path, failures: list[InputError]) -> list[_Found]:
+    """The pictures of one source; adds what cannot be read of it to the failures."""
+    paths, is_pattern = _expand(source)
+    found: list[_Found] = []
+    errors: list[OSError] = []
+    for path in paths:
+        if os.path.isdir(path):
+            below = files_below(path, PICTURE_SUFFIXES, onerror=errors.append)
+            found += [_Found(picture, path, is_named=False) for picture in below]
+        else:
+            found.append(_Found(path, is_named=not is_pattern))
+    failures += [
+        InputError(f"{error.filename}: cannot be read: {reason_of(error)}")
+        for error in errors
+    ]
+    if not found and not errors:
+        raise InputError(
+            f"{source}: holds no pictures; looked for "
             + ", ".join(sorted(PICTURE_SUFFIXES))
         )
-    return jobs
+    return found
+
+
+def _expand(source: str | Path) -> tuple[list[Path], bool]:
+    """The paths that a source stands for, and whether it is a pattern."""
+    path = Path(source)
+    try:
+        path.stat()
+        return [path], False
+    except OSError as error:
+        if path.is_symlink():
+            raise InputError(f"{path}: cannot be read: {reason_of(error)}") from error
+        if not glob.has_magic(str(source)):
+            what = reason_of(error)
+            if isinstance(error, FileNotFoundError):
+                what = "no such file or folder"
+            raise InputError(f"{path}: {what}") from error
+    paths = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
+    # ** also matches the folders of the files that it matches.
+    if not (paths := [path for path in paths if not os.path.isdir(path)] or paths):
+        raise InputError(f"{source}: matches no file")
+    return paths, True
+
+
+def _split(found: list[_Found], output: Path) -> tuple[list[_Found], list[Path]]:
+    """What to upscale of a source, and what an earlier run has put into `output`.
+
+    If everything is in there, then it is the folder of the originals.
+    """
+    place = os.path.realpath(output)
+    is_inside = [
+        not one.is_named and Path(_place(one.path)).is_relative_to(place)
+        for one in found
+    ]
+    if all(is_inside):
+        return found, []
+    outside = [one for one, inside in zip(found, is_inside, strict=True) if not inside]
+    inside = [one.path for one, inside in zip(found, is_inside, strict=True) if inside]
+    return outside, inside
+
+
+def _own_names(folders: Sequence[Path]) -> dict[Path | None, str]:
+    """The folders' names in the output; none for only one folder.
+
+    Folders of the same name get as much of their paths as they do not share.
+    """
+    if len(folders) < 2:
+        return {}
+    places = [os.path.realpath(folder) for folder in folders]
+    names = [os.path.basename(place) for place in places]
+    if max(Counter(map(str.casefold, names)).values()) > 1:
+        common = os.path.commonpath(places)
+        names = [os.path.relpath(place, common) for place in places]
+    return dict(zip(folders, names, strict=True))
+
+
+def _place(path: str | Path) -> str:
+    """The absolute path; a link is a place of its own, which may lead nowhere."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def _rename(path: Path, suffix: str | None) -> str:

@@ -10,6 +10,7 @@ import flax.traverse_util
 import jax
 import numpy as np
 
+from ignn_jax.devices import check_devices
 from ignn_jax.errors import InputError
 from ignn_jax.models.factory import create_model, model_settings
 from ignn_jax.weights.file import read_weights, write_weights
@@ -92,8 +93,9 @@ def check_variables(
       source: what the message begins with.
 
     Raises:
-      InputError: as `check_tensors`.
+      InputError: as `check_tensors`; or JAX finds no device.
     """
+    check_devices()
     # One pixel is enough, and the fewer neighbors there are, the faster is the tracing.
     lr = jax.ShapeDtypeStruct((1, 1, 1, 3), np.float32)
     shapes = jax.eval_shape(model.init, jax.random.key(0), lr)

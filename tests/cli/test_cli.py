@@ -139,9 +139,9 @@ def test_a_comparison(workdir, pictures, tmp_path, capsys):
         (tmp_path / "none" / "b.png", "no folder"),
     ):
         assert words in refused(capsys, "upscale", picture, *options, path)
-    for path in (picture, tmp_path / "a.png"):
+    for path, words in ((picture, "input"), (tmp_path / "a.png", "picture")):
         again = ("upscale", picture, *options, path, "--overwrite")
-        assert "is the picture" in refused(capsys, *again)
+        assert f"is the {words}; give another name" in refused(capsys, *again)
     options = (pictures, "--weights", workdir, "--comparison", tmp_path / "b.png")
     assert "not of 2" in refused(capsys, "upscale", *options)
     assert sheet.read_bytes() == before

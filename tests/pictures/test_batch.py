@@ -166,13 +166,15 @@ def test_a_folder(tmp_path):
     folder, output = tmp_path / "in", tmp_path / "out"
     save(folder / "a.png")
     save(folder / "b" / "c.jpg")
-    jobs = plan_jobs([folder], output, label="x2")
+    jobs = plan_jobs([folder], output, label="x2").jobs
     assert list(upscale_files(BICUBIC, jobs)) == [Outcome(job) for job in jobs]
     assert entries(output) == ["a.png", "b/c.jpg"]
 
 
 def test_each_outcome_comes_when_its_file_is_done(tmp_path):
-    jobs = plan_jobs([save(tmp_path / "a.png"), save(tmp_path / "b.png")], label="x2")
+    jobs = plan_jobs(
+        [save(tmp_path / "a.png"), save(tmp_path / "b.png")], label="x2"
+    ).jobs
     outcomes = upscale_files(NEAREST, jobs)
     assert entries(tmp_path) == ["a.png", "b.png"]
     assert next(outcomes).job == jobs[0]
@@ -184,7 +186,7 @@ def test_a_batch_is_resumed(tmp_path):
     for name in ("a.png", "b.png"):
         save(folder / name)
     half = save(output / "a.png", np.zeros((3, 3), np.uint8)).read_bytes()
-    jobs = plan_jobs([folder], output, label="x2")
+    jobs = plan_jobs([folder], output, label="x2").jobs
     outcomes = upscale_files(NEAREST, jobs, Options(skip_existing=True))
     assert list(outcomes) == [Outcome(jobs[0], skipped=True), Outcome(jobs[1])]
     assert (output / "a.png").read_bytes() == half
@@ -208,7 +210,7 @@ def test_a_failed_file_fails_only_itself(tmp_path):
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\n...")
         return twice(image)
 
-    jobs = plan_jobs([folder], output, label="x2")
+    jobs = plan_jobs([folder], output, label="x2").jobs
     outcomes = list(upscale_files(network(nearly_out_of_memory), jobs))
     assert [outcome.job for outcome in outcomes] == jobs
     assert entries(output) == ["a.png", "d.png", "f.png"]
@@ -236,7 +238,7 @@ def test_a_full_disk_fails_the_file_and_leaves_nothing(tmp_path, monkeypatch):
         replace(temporary, target)
 
     monkeypatch.setattr(os, "replace", full)
-    jobs = plan_jobs([source, tmp_path / "b.png"], label="x2")
+    jobs = plan_jobs([source, tmp_path / "b.png"], label="x2").jobs
     first, second = upscale_files(NEAREST, jobs)
     assert "a_x2.png: cannot be written: No space left" in str(first.error)
     assert second == Outcome(jobs[1])
@@ -244,6 +246,113 @@ def test_a_full_disk_fails_the_file_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_mistake_in_the_program_is_not_hidden(tmp_path):
-    jobs = plan_jobs([save(tmp_path / "a.png")], label="x2")
+    jobs = plan_jobs([save(tmp_path / "a.png")], label="x2").jobs
     with pytest.raises(AssertionError, match="the network ran"):
         list(upscale_files(network(never), jobs))
+
+
+def test_a_path_that_no_file_can_have_fails_alone_before_the_network_runs(tmp_path):
+    long = save(tmp_path / f"{'n' * 250}.png")
+    loop, target = tmp_path / "loop.png", tmp_path / "turns.png"
+    loop.symlink_to(loop)
+    target.symlink_to(target)
+    a = save(tmp_path / "a.png")
+    jobs = [
+        Job(long, long.with_stem(f"{long.stem}_x2")),
+        Job(loop, tmp_path / "loop_x2.png"),
+        Job(a, target),
+        Job(a, target / "b.png"),
+    ]
+    outcomes = upscale_files(network(never), jobs, Options(overwrite=True))
+    for outcome, words in zip(
+        outcomes,
+        (
+            f"{jobs[0].target}: cannot be written: File name too long",
+            f"{loop}: cannot be read: Too many levels of symbolic links",
+            f"{target}: cannot be written: Too many levels of symbolic links",
+            f"{target}/b.png: cannot be written: Too many levels of symbolic links",
+        ),
+        strict=True,
+    ):
+        assert str(outcome.error) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (RuntimeError("the decoder is gone\nat line 3"), "the decoder is gone"),
+        (UnicodeEncodeError("ascii", "\u00e9", 0, 1, "ordinal"), "'ascii' codec"),
+        (MemoryError(), "out of memory; try a smaller tile"),
+    ],
+)
+def test_whatever_happens_around_one_file_fails_it_alone(tmp_path, error, words):
+    def fail_once(image):
+        if image.shape[0] == 13:
+            raise error
+        return twice(image)
+
+    paths = [save(tmp_path / "a.png", np.zeros((13, 4), np.uint8))]
+    paths.append(save(tmp_path / "b.png"))
+    first, second = upscale_files(network(fail_once), plan_jobs(paths, label="x2").jobs)
+    assert str(first.error).startswith(f"{paths[0]}: {words}")
+    assert second.error is None
+
+
+def test_names_that_are_no_text(tmp_path):
+    source = save(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    (outcome,) = upscale_files(NEAREST, plan_jobs([tmp_path], label="x2").jobs)
+    assert outcome.error is None
+    assert size(outcome.job.target) == (64, 48)
+    assert outcome.job.target.name == source.name
+
+
+# Sources are never replaced
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_source_is_not_replaced(tmp_path, monkeypatch, overwrite):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png", "in/a.png", "d.png", "e.png"):
+        save(tmp_path / name)
+    (tmp_path / "to_b.png").symlink_to("b.png")
+    os.link("d.png", "hard.png")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    jobs = [
+        *plan_jobs(["a.png", "in/a.png"], ".", label="x2").jobs,
+        *plan_jobs(["b.png"], "to_b.png", label="x2").jobs,
+        *plan_jobs(["d.png"], "hard.png", label="x2").jobs,
+        *plan_jobs(["e.png"], "in/../e.png", label="x2").jobs,
+    ]
+    outcomes = list(upscale_files(network(never), jobs, Options(overwrite=overwrite)))
+    assert len(outcomes) == 5
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        assert str(outcome.error).startswith(f"{job.source}: {job.target} is ")
+        assert "overwrit" not in str(outcome.error)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+
+
+def test_names_that_the_disk_takes_for_the_same(tmp_path, monkeypatch):
+    """As on disks that ignore case: here a name leads to what the other has written."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/b.png"):
+        save(tmp_path / name)
+    jobs = [Job(pathlib.Path("in", f"{x}.png"), pathlib.Path(f"{x}.png")) for x in "ab"]
+    outcomes = upscale_files(NEAREST, jobs, Options(overwrite=True))
+    assert next(outcomes).error is None
+    os.link("a.png", "b.png")
+    assert str(next(outcomes).error) == "in/b.png: b.png is already that of in/a.png"
+
+
+def test_a_second_run_does_not_upscale_its_own_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "p.jpg")
+    for sources in (["*.jpg"], ["*.jpg"], ["p.jpg", "p_x2.jpg"]):
+        jobs = plan_jobs(sources, label="x2").jobs
+        outcomes = list(upscale_files(NEAREST, jobs, Options(skip_existing=True)))
+        assert [outcome.error for outcome in outcomes] == [None] * len(jobs)
+        assert entries(tmp_path) == ["p.jpg", "p_x2.jpg"]
+    assert [outcome.skipped for outcome in outcomes] == [True, True]
+    jobs = plan_jobs(["p.jpg", "p_x2.jpg"], label="x2").jobs
+    first, _ = upscale_files(NEAREST, jobs, Options(overwrite=True))
+    assert "is one of the originals" in str(first.error)
