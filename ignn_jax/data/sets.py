@@ -10,6 +10,7 @@ import numpy as np
 from ignn_jax.data.cache import load_pairs
 from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sources import find_images
+from ignn_jax.data.splits import Mark, find_marked, hold_out, split
 from ignn_jax.errors import InputError
 
 # The smallest side of a validation image in LR pixels.
@@ -23,16 +24,20 @@ def load_sets(
     scale: int,
     lr_patch: int,
     cache: str = "",
+    kept: Sequence[Mark] = (),
 ) -> tuple[PairSet, PairSet]:
     """Loads a training set and a validation set that have no image in common.
 
     Args:
       train: where images come from, such as "photos", "folder:PATH" or
         "tfds:div2k/bicubic_x2"; see `ignn_jax.data.sources`.
-      validation: the same, or "split:FRACTION" to hold out this part of `train`.
+      validation: the same, or "split:FRACTION" to hold out this part of `train`, as
+        `hold_out` does.
       scale: the HR side over the LR side: 2, 3 or 4.
       lr_patch: side of the LR crops; smaller training images are left out.
       cache: folder for decoded images; "" means the user's cache folder.
+      kept: marks of the validation images of a run that goes on. They are held out
+        again, and never trained on, whatever `validation` is.
 
     Returns:
       The training set and the validation set. Training images that equal a validation
@@ -42,14 +47,19 @@ def load_sets(
       InputError: a source is not known, missing, empty or unusable, the fraction is
         not one, nothing is left to train on, or the cache cannot be written.
     """
-    kind, _, argument = validation.partition(":")
-    fraction = _parse_fraction(argument) if kind == "split" else None
+    fraction = parse_fraction(validation)
     images = load_set(train, scale=scale, cache=cache)
     if fraction is None:
         held_out = load_set(validation, scale=scale, cache=cache)
     else:
-        images, held_out = hold_out(images, fraction)
+        marked = find_marked(images, kept, by_name=True)
+        images, held_out = (
+            split(images, marked) if marked else hold_out(images, fraction)
+        )
     images = drop_equal(images, held_out)
+    images, known = split(images, find_marked(images, kept))
+    known_names = [(pair.name, "was validated on before") for pair in known]
+    images = PairSet(images, images.left_out + known_names, images.lr)
     if not images:
         raise InputError(
             f"{train}: every image is in the validation set {validation} too; give "
@@ -78,36 +88,6 @@ def load_set(spec: str, *, scale: int, cache: str = "") -> PairSet:
         name, reason = left_out[0]
         raise InputError(f"{spec}: no usable image; the first is {name}: {reason}")
     return PairSet(images, left_out, source.lr)
-
-
-def hold_out(images: PairSet, fraction: float) -> tuple[PairSet, PairSet]:
-    """Splits off a part that is evenly spaced, and the same every time.
-
-    Args:
-      images: at least two images.
-      fraction: the part to hold out, in (0, 1): 0.1 takes one image of ten, from the
-        middle of the ten. Each side gets at least one image.
-
-    Returns:
-      The rest, with the `left_out` of `images`, and the part that is held out.
-
-    Raises:
-      InputError: there is only one image.
-    """
-    total = len(images)
-    if total < 2:
-        raise InputError(
-            "one image cannot be split into training and validation; add images, or "
-            "give another source for the validation",
-            field="data.validation",
-        )
-    count = min(max(round(total * fraction), 1), total - 1)
-    held_out = {(2 * i + 1) * total // (2 * count) for i in range(count)}
-    rest = [pair for i, pair in enumerate(images) if i not in held_out]
-    return (
-        PairSet(rest, images.left_out, images.lr),
-        PairSet((images[i] for i in sorted(held_out)), lr=images.lr),
-    )
 
 
 def drop_small(images: PairSet, side: int) -> PairSet:
@@ -152,7 +132,15 @@ def drop_equal(images: PairSet, others: Sequence[Pair]) -> PairSet:
     )
 
 
-def _parse_fraction(text: str) -> float:
+def parse_fraction(validation: str) -> float | None:
+    """The fraction of "split:FRACTION"; None for a source.
+
+    Raises:
+      InputError: it is not between 0 and 1.
+    """
+    kind, _, text = validation.partition(":")
+    if kind != "split":
+        return None
     try:
         fraction = float(text)
     except ValueError:

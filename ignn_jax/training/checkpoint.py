@@ -60,14 +60,14 @@ class Checkpoints:
         """The step of the newest checkpoint, damaged or not; None without any."""
         return max(self._steps(), default=None)
 
-    def config(self) -> dict[str, Any] | None:
-        """The config of the checkpoint that `restore` will restore; None without any.
+    def peek(self) -> tuple[int, dict[str, Any]] | None:
+        """Step and info of the checkpoint that `restore` will restore; or None.
 
         Raises:
           InputError: as `restore`.
         """
         newest = self._read_newest()
-        return newest.config if newest else None
+        return (newest.step, newest.info) if newest else None
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any] | None]:
         """Restores the newest checkpoint that is intact, and reports damaged ones.
@@ -77,7 +77,7 @@ class Checkpoints:
             `jax.eval_shape` returns them.
 
         Returns:
-          The state, of NumPy arrays, and the config; None and None without any.
+          The state, of NumPy arrays, and the info; None and None without any.
 
         Raises:
           InputError: all are damaged, or the state is that of another network.
@@ -94,12 +94,15 @@ class Checkpoints:
                 field="workdir",
             )
         leaves = [newest.arrays[name] for name in expected]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), newest.config
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), newest.info
 
-    def create(self) -> None:
+    def create(self, psnrs: Mapping[int, float | None]) -> None:
         """Makes the folder ready for `save`.
 
         Checkpoints that were found damaged are renamed: their steps will come again.
+
+        Args:
+          psnrs: of the evaluations so far, in dB, by step.
 
         Raises:
           InputError: the folder cannot be made or written.
@@ -113,8 +116,8 @@ class Checkpoints:
             shutil.rmtree(leftover, ignore_errors=True)
         for step in self._damaged:
             self._put_aside(step)
-        for step in self._steps():
-            self._policy.psnrs[step] = self._read_psnr(step)
+        for step, psnr in psnrs.items():
+            self.score(step, psnr)
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -127,20 +130,13 @@ class Checkpoints:
             item_names=("state", "info"),
         )
 
-    def save(
-        self,
-        step: int,
-        state: Any,
-        config: Mapping[str, Any],
-        psnr: float | None = None,
-    ) -> None:
+    def save(self, step: int, state: Any, info: Mapping[str, Any]) -> None:
         """Starts writing a checkpoint, unless there is one of that step or a later one.
 
         Args:
           step: its name.
           state: of NumPy arrays, which must not change while they are written.
-          config: values that JSON can hold.
-          psnr: of the validation, in dB; a checkpoint without one is never the best.
+          info: what else to keep, such as the config: values that JSON can hold.
 
         Raises:
           InputError: this one, or the one before it, could not be written.
@@ -148,18 +144,29 @@ class Checkpoints:
         self._newest = None
         failure = 0
         if self._manager:
-            if psnr is not None and math.isnan(psnr):
-                psnr = None
-            self._policy.psnrs[step] = psnr
             arrays = {name: np.asarray(x) for name, x in _by_name(state).items()}
-            info = {"config": config, "psnr": psnr}
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(arrays),
                 info=ocp.args.JsonSave({**info, "digest": digest(arrays, info)}),
             )
             failure = _failure(self._manager.save, step, args=args)
-        # The other processes must end too, instead of waiting for the first.
-        self._check(multihost_utils.broadcast_one_to_all(np.int32(failure)))
+        self._check_together(failure)
+
+    def wait(self) -> None:
+        """Waits, in all processes, until the last checkpoint is on disk.
+
+        Raises:
+          InputError: it could not be written.
+        """
+        failure = 0
+        if self._manager:
+            failure = _failure(self._manager.wait_until_finished)
+        self._check_together(failure)
+
+    def score(self, step: int, psnr: float | None) -> None:
+        """Notes the PSNR of the validation at a step, in dB: the best one is kept."""
+        if psnr is not None and not math.isnan(psnr):
+            self._policy.psnrs[step] = psnr
 
     def close(self) -> None:
         """Waits, in the process that writes, until everything is on disk.
@@ -218,23 +225,17 @@ class Checkpoints:
         # Old versions had another digest, "sha256": their runs go on unchecked.
         if "sha256" not in info and info.pop("digest") != digest(arrays, info):
             raise ValueError("it is not what was saved")
-        return _Checkpoint(step, arrays, info["config"])
-
-    def _read_psnr(self, step: int) -> float | None:
-        """The PSNR of a checkpoint; None if it has none, or cannot be read."""
-        args = ocp.args.Composite(info=ocp.args.JsonRestore())
-        with orbax_failures.quiet():
-            try:
-                found = self._reader.restore(self._folder / str(step), args=args)
-                return found["info"]["psnr"]
-            except Exception:  # it is damaged; the next ones take its place in time
-                return None
+        return _Checkpoint(step, arrays, info)
 
     def _put_aside(self, step: int) -> None:
         aside = self._folder / f"damaged-{step}"
         shutil.rmtree(aside, ignore_errors=True)  # from another time
         os.rename(self._folder / str(step), aside)
         _tell(f"checkpoint {step} is damaged: renamed to {aside}")
+
+    def _check_together(self, failure: int) -> None:
+        """Refuses to go on in all processes, after what the first one met."""
+        self._check(multihost_utils.broadcast_one_to_all(np.int32(failure)))
 
     def _check(self, failure: int) -> None:
         """Refuses to go on after what `_failure` returned."""
@@ -250,7 +251,7 @@ class Checkpoints:
 class _Checkpoint(NamedTuple):
     step: int
     arrays: dict[str, np.ndarray]
-    config: dict[str, Any]
+    info: dict[str, Any]
 
 
 @dataclasses.dataclass
@@ -258,7 +259,7 @@ class _LastAndBest(policies.PreservationPolicy):
     """Keeps the last `keep` checkpoints and the one with the highest PSNR, if any."""
 
     keep: int
-    psnrs: dict[int, float | None] = dataclasses.field(default_factory=dict)
+    psnrs: dict[int, float] = dataclasses.field(default_factory=dict)
 
     def should_preserve(
         self,
@@ -267,8 +268,8 @@ class _LastAndBest(policies.PreservationPolicy):
         context: policies.PreservationContext,
     ) -> Sequence[bool]:
         steps = [checkpoint.step for checkpoint in checkpoints]
-        known = {s: psnr for s in steps if (psnr := self.psnrs.get(s)) is not None}
-        best = max(known, key=known.__getitem__, default=None)
+        known = [step for step in steps if step in self.psnrs]
+        best = max(known, key=self.psnrs.__getitem__, default=None)
         kept = {*steps[-self.keep :], best}
         return [step in kept for step in steps]
 

@@ -1,9 +1,8 @@
-"""A run's config: checked, completed, and compared with the one it began with."""
+"""A run's config: checked and completed."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import flax.traverse_util
 from ml_collections import ConfigDict
 
 from ignn_jax.errors import InputError
@@ -48,43 +47,3 @@ def resolve(config: ConfigDict, saved: Mapping[str, Any] | None = None) -> Confi
         else:
             graph.embedding = "vgg19" if config.init.vgg19 else "backbone"
     return config
-
-
-def describe_changes(
-    config: ConfigDict, saved: Mapping[str, Any], *, allow_changes: bool
-) -> str:
-    """What differs from the config that a run began with, as text; "" if nothing does.
-
-    Args:
-      config: what is asked for, without "auto".
-      saved: the config of the newest checkpoint.
-      allow_changes: whether the run may go on with another config. It never may with
-        another network.
-
-    Raises:
-      InputError: the changes are not allowed.
-    """
-    changes = _changes(saved, config.to_dict())
-    text = ", ".join(f"{key}={new} (was {old})" for key, (old, new) in changes.items())
-    if any(key == "scale" or key.startswith("model.") for key in changes):
-        raise InputError(
-            f"holds a run of another network: {text}; give another folder",
-            field="workdir",
-        )
-    if changes and not allow_changes:
-        raise InputError(
-            f"holds a run of another config: {text}; set allow_changes to go on with "
-            "the new one, or give another folder",
-            field="workdir",
-        )
-    return text
-
-
-def _changes(old, new):
-    """(old, new) of each key whose value differs; None for no such key."""
-    old, new = (flax.traverse_util.flatten_dict(dict(c), sep=".") for c in (old, new))
-    return {
-        key: (old.get(key), new.get(key))
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    }

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT stop a run after its step, so that it can save."""
+"""SIGTERM and SIGINT stop a run after its step, or after a validation image."""
 
 import os
 import signal
@@ -13,12 +13,13 @@ class Interruption:
     """A context that listens for SIGTERM (from a scheduler) and SIGINT (Ctrl-C).
 
     The first signal is only noted; a second one has its default effect. If the run has
-    several processes, a signal to one of them stops all after the same step: JAX's
+    several processes, a signal to one of them stops all at the same place: JAX's
     preemption service, which listens for SIGTERM, tells the others.
     """
 
     def __init__(self) -> None:
         self._asked = False
+        self._places = 0  # where the run could have stopped so far
         self._before: dict[int, Any] = {}  # the handlers to restore
 
     def __enter__(self):
@@ -30,16 +31,17 @@ class Interruption:
     def __exit__(self, *_):
         self._restore()
 
-    def asked(self, step: int) -> bool:
-        """Whether to stop now; each process has to call this after each step."""
+    def asked(self) -> bool:
+        """Whether to stop now; all processes have to ask at the same places."""
+        self._places += 1
         if jax.process_count() > 1:
-            return multihost_utils.reached_preemption_sync_point(step)
+            return multihost_utils.reached_preemption_sync_point(self._places)
         return self._asked
 
     def _ask(self, *_):
         self._restore()
         self._asked = True
-        print("\nStopping after this step; again to stop at once", file=sys.stderr)
+        print("\nStopping soon; again to stop at once", file=sys.stderr)
         if jax.process_count() > 1:
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -4,7 +4,7 @@ The only place, but for the program, that reads a training config.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -19,6 +19,7 @@ from ignn_jax.data.batches import train_batches
 from ignn_jax.data.inspection import describe
 from ignn_jax.data.pairs import PairSet
 from ignn_jax.data.sets import load_sets
+from ignn_jax.data.splits import Mark
 from ignn_jax.errors import InputError
 from ignn_jax.models.factory import create_model
 from ignn_jax.training import parallel
@@ -58,12 +59,13 @@ class Task(NamedTuple):
     accumulate: int
 
 
-def create_task(config: ConfigDict, tell: Tell) -> Task:
+def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Task:
     """Makes the network and the optimizer, and loads the images.
 
     Args:
       config: without "auto", as `training.config.resolve` returns it.
       tell: gets a description of the images.
+      kept: marks of the validation images of a run that goes on.
 
     Raises:
       InputError: the config cannot be followed.
@@ -80,6 +82,7 @@ def create_task(config: ConfigDict, tell: Tell) -> Task:
         scale=config.scale,
         lr_patch=config.data.lr_patch,
         cache=config.data.cache,
+        kept=kept,
     )
     tell(f"Training on {config.data.train}: {describe(train)}")
     tell(f"Validation on {config.data.validation}: {describe(held_out)}")
@@ -153,12 +156,10 @@ def create_state(config: ConfigDict, task: Task, tell: Tell) -> TrainState:
     return TrainState.create(variables, task.optimizer, ema=bool(config.train.ema))
 
 
-def state_shapes(config: ConfigDict, task: Task) -> TrainState:
+def state_shapes(task: Task, *, ema: bool) -> TrainState:
     """What `create_state` returns, as shapes and types alone."""
     draw = functools.partial(init_variables, task.model, jax.random.key(0))
-    return jax.eval_shape(
-        lambda: TrainState.create(draw(), task.optimizer, ema=bool(config.train.ema))
-    )
+    return jax.eval_shape(lambda: TrainState.create(draw(), task.optimizer, ema=ema))
 
 
 def take_backbone(params: Any, backbone: Any) -> tuple[Any, list[str]]:

@@ -2,7 +2,7 @@
 
 import io
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -68,8 +68,15 @@ class Validation:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def run(self, variables: Mapping[str, Any]) -> Validated:
-        """Upscales the images by the network with these variables, and scores it."""
+    def run(
+        self, variables: Mapping[str, Any], stops: Callable[[], bool]
+    ) -> Validated | None:
+        """Upscales the images by the network with these variables, and scores it.
+
+        Args:
+          variables: what `model.apply` takes.
+          stops: asked after each image, whether to end without a result.
+        """
         setup = network_setup(self._model, variables, tile=self._tile)
         upscalers = {setup.label: setup.upscalers[setup.label]}
         scores, shown = [], []
@@ -80,6 +87,8 @@ class Validation:
                 known = self._shown[n]
                 images = known.images | one.images
                 shown.append(Evaluated(pair, images, known.scores | one.scores))
+            if stops():
+                return None
         return Validated(shown, mean_score(scores), setup.label, setup.protocol)
 
     def write(self, workdir: pathlib.Path, validated: Validated, step: int) -> None:

@@ -9,21 +9,16 @@ from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sets import (
     drop_equal,
     drop_small,
-    hold_out,
     load_set,
     load_sets,
 )
+from ignn_jax.data.splits import mark
 from ignn_jax.errors import InputError
 
 
 def _pair(name, value, height=4, width=5):
     hr = np.full((2 * height, 2 * width, 3), value, np.uint8)
     return Pair(name, hr[::2, ::2], hr)
-
-
-def _pair_set(count):
-    pairs = [_pair(f"{i}.png", i) for i in range(count)]
-    return PairSet(pairs, [("bad.png", "truncated")])
 
 
 def _names(images):
@@ -36,30 +31,6 @@ def _folder(path, values):
         pixels = np.random.default_rng(value).integers(0, 256, (40, 48, 3), np.uint8)
         Image.fromarray(pixels).save(path / f"{value}.png")
     return f"folder:{path}"
-
-
-@pytest.mark.parametrize(
-    ("count", "fraction", "expected"),
-    [
-        (40, 0.1, [5, 15, 25, 35]),
-        (8, 0.5, [1, 3, 5, 7]),
-        (5, 0.1, [2]),
-        (2, 0.01, [1]),
-        (3, 0.99, [0, 2]),
-    ],
-)
-def test_hold_out_is_evenly_spaced(count, fraction, expected):
-    images = _pair_set(count)
-    train, held_out = hold_out(images, fraction)
-    assert _names(held_out) == [f"{i}.png" for i in expected]
-    assert sorted(_names(train) + _names(held_out)) == sorted(_names(images))
-    assert train.left_out == images.left_out
-    assert held_out.left_out == []
-
-
-def test_hold_out_of_one_image_is_refused():
-    with pytest.raises(InputError, match="one image cannot be split"):
-        hold_out(_pair_set(1), 0.5)
 
 
 def test_drop_small_names_what_it_drops():
@@ -107,6 +78,44 @@ def test_validation_images_are_never_trained_on(tmp_path):
     assert _names(validation) == ["9.png", "renamed.bmp"]
     with pytest.raises(InputError, match=r"data\.train: .* is in the validation set"):
         load_sets(train_spec, train_spec, scale=2, lr_patch=8)
+
+
+def test_a_run_that_goes_on_keeps_its_validation_images(tmp_path):
+    spec = _folder(tmp_path / "a", range(8))
+    _, before = load_sets(spec, "split:0.25", scale=2, lr_patch=8)
+    marks = [mark(pair) for pair in before]
+    assert len(before) == 2
+    # One is renamed, and others are added, which would be held out in its place.
+    (tmp_path / "a" / before[0].name).rename(tmp_path / "a" / "renamed.png")
+    _folder(tmp_path / "b", range(8, 40))
+    for path in sorted((tmp_path / "b").iterdir()):
+        path.rename(tmp_path / "a" / path.name)
+    for validation in ("split:0.25", "split:0.9"):
+        train, after = load_sets(spec, validation, scale=2, lr_patch=8, kept=marks)
+        assert sorted(_names(after)) == sorted(["renamed.png", before[1].name])
+        assert len(train) == 38
+    # Another source for the validation: those of before are not trained on either.
+    other = _folder(tmp_path / "c", [0, 50, 51])
+    train, after = load_sets(spec, other, scale=2, lr_patch=8, kept=marks)
+    assert _names(after) == ["0.png", "50.png", "51.png"]
+    reasons = dict(train.left_out)
+    assert reasons.pop("0.png") == "is in the validation set"
+    assert reasons == dict.fromkeys(
+        {"renamed.png", before[1].name} - {"0.png"}, "was validated on before"
+    )
+    # A name alone says nothing about another set.
+    far = [known._replace(pixels="none") for known in marks]
+    train, _ = load_sets(spec, other, scale=2, lr_patch=8, kept=far)
+    assert len(train) == 39
+    # None of them is there.
+    _, after = load_sets(
+        spec,
+        "split:0.25",
+        scale=2,
+        lr_patch=8,
+        kept=[known._replace(name="gone", pixels="none") for known in marks],
+    )
+    assert len(after) == 10
 
 
 @pytest.mark.parametrize("validation", ["split:", "split:x", "split:0", "split:1"])

@@ -22,6 +22,7 @@ STATE = {
     "frozen": {},
 }
 CONFIG = {"scale": 2, "model": {"name": "ignn", "residual_scale": 0.1}}
+INFO = {"config": CONFIG, "images": {"validation": [["a.png", "12ab"]]}}
 
 
 def state_at(step):
@@ -29,10 +30,13 @@ def state_at(step):
 
 
 def saved(workdir, steps, keep=3, psnrs=None):
+    """Saves, and scores afterwards; earlier scores are known, as those of a log."""
+    psnrs = psnrs or {}
     checkpoints = Checkpoints(workdir, keep)
-    checkpoints.create()
+    checkpoints.create({step: psnrs[step] for step in psnrs if step < min(steps)})
     for step in steps:
-        checkpoints.save(step, state_at(step), CONFIG, psnr=(psnrs or {}).get(step))
+        checkpoints.save(step, state_at(step), INFO)
+        checkpoints.score(step, psnrs.get(step))
     checkpoints.close()
     return workdir
 
@@ -59,10 +63,10 @@ def assert_state(state, step):
 def test_state_and_config_come_back(tmp_path, capfd):
     checkpoints = Checkpoints(saved(tmp_path / "new" / "run", [7]), 3)
     assert checkpoints.latest == 7
-    assert checkpoints.config() == CONFIG
-    state, config = checkpoints.restore(jax.tree.map(np.zeros_like, STATE))
+    assert checkpoints.peek() == (7, INFO)
+    state, info = checkpoints.restore(jax.tree.map(np.zeros_like, STATE))
     assert_state(state, 7)
-    assert config == CONFIG
+    assert info == INFO
     assert capfd.readouterr() == ("", "")
 
 
@@ -91,7 +95,7 @@ def test_a_flipped_byte_anywhere_is_noticed_or_harmless(tmp_path, capfd):
             workdir = shutil.copytree(tmp_path / "sound", tmp_path / "w")
             flip(workdir / file.relative_to(tmp_path / "sound"), place)
             checkpoints = Checkpoints(workdir, 3)
-            assert checkpoints.config() == CONFIG
+            assert checkpoints.peek()[1] == INFO
             state, _ = checkpoints.restore(STATE)
             out, err = capfd.readouterr()
             assert err == ""
@@ -118,26 +122,19 @@ def test_a_damaged_checkpoint_makes_way_for_the_same_step(tmp_path, capsys):
     checkpoints = Checkpoints(tmp_path, 1)
     assert_state(checkpoints.restore(STATE)[0], 1)
     assert entries(tmp_path) == ["1", "2", "3"]  # a run that is refused changes nothing
-    checkpoints.create()
+    checkpoints.create({1: 30.0})
     assert entries(tmp_path) == ["1", "damaged-2", "damaged-3"]
     assert f"renamed to {tmp_path}/checkpoints/damaged-3" in capsys.readouterr().out
-    checkpoints.save(2, state_at(2), CONFIG, psnr=29.0)
-    checkpoints.save(3, state_at(3), CONFIG)
+    checkpoints.save(2, state_at(2), INFO)
+    checkpoints.score(2, 29.0)
+    checkpoints.save(3, state_at(3), INFO)
     checkpoints.close()
     assert entries(tmp_path) == ["1", "3", "damaged-2", "damaged-3"]
     assert_state(Checkpoints(tmp_path, 1).restore(STATE)[0], 3)
 
 
-def test_a_damaged_psnr_of_an_older_one_stops_nothing(tmp_path):
-    saved(tmp_path, [1, 2], keep=2, psnrs={1: 99.0, 2: 30.0})
-    info = tmp_path / "checkpoints" / "1" / "info" / "metadata"
-    info.write_text('{"psnr": 9')
-    saved(tmp_path, [3, 4, 5], keep=2)
-    assert entries(tmp_path) == ["2", "4", "5"]
-
-
 def test_a_checkpoint_of_an_older_version_is_taken_up(tmp_path):
-    """Its digest was another one, in another place."""
+    """Its digest was another one, in another place, and its PSNR beside it."""
     saved(tmp_path, [1])
     path = tmp_path / "checkpoints" / "1" / "info" / "metadata"
     info = json.loads(path.read_text())
@@ -154,7 +151,7 @@ def test_all_damaged_is_refused(tmp_path):
     for step in "12":
         shutil.rmtree(tmp_path / "checkpoints" / step / "state" / "d")
     with pytest.raises(InputError, match=r"all checkpoints are damaged \(2: .*delete"):
-        Checkpoints(tmp_path, 3).config()
+        Checkpoints(tmp_path, 3).peek()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +183,7 @@ def test_weights_of_another_network_are_refused(tmp_path, params, difference):
 def test_to_look_makes_no_folder(tmp_path):
     checkpoints = Checkpoints(tmp_path / "run", 3)
     assert checkpoints.latest is None
-    assert checkpoints.config() is None
+    assert checkpoints.peek() is None
     assert checkpoints.restore(STATE) == (None, None)
     checkpoints.close()
     assert not list(tmp_path.iterdir())
@@ -199,7 +196,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, below):
     checkpoints = Checkpoints(file / below, 3)
     assert checkpoints.latest is None
     with pytest.raises(InputError, match=r"workdir: .*file.* cannot be made"):
-        checkpoints.create()
+        checkpoints.create({})
 
 
 SAVE_TWO = """
@@ -209,7 +206,7 @@ from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.errors import InputError
 checkpoints = Checkpoints(pathlib.Path(sys.argv[1]), 3)
 try:
-    checkpoints.create()
+    checkpoints.create({})
     for step, size in enumerate(map(int, sys.argv[2:]), start=1):
         array = np.random.default_rng(step).random(size)
         checkpoints.save(step, {"array": array}, {})
@@ -226,7 +223,7 @@ def assert_first_survived(workdir):
     np.testing.assert_array_equal(
         checkpoints.restore({"array": expected})[0]["array"], expected
     )
-    checkpoints.create()
+    checkpoints.create({})
     assert entries(workdir) == ["1"]
     checkpoints.save(2, {"array": expected}, {})
     checkpoints.close()
@@ -273,7 +270,7 @@ from jax.experimental import multihost_utils
 from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.errors import InputError
 from tests.training.test_checkpoint import (
-    CONFIG, STATE, assert_state, flip, saved, state_at)
+    INFO, STATE, assert_state, flip, saved, state_at)
 
 workdir, address, index = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 jax.distributed.initialize(address, num_processes=2, process_id=index)
@@ -287,16 +284,16 @@ if index == 0:
 multihost_utils.sync_global_devices("damaged")
 
 checkpoints = Checkpoints(workdir, 2)
-assert checkpoints.config() == CONFIG
+assert checkpoints.peek() == (3, INFO)
 assert_state(checkpoints.restore(STATE)[0], 3)
-checkpoints.create()
-checkpoints.save(4, state_at(4), CONFIG)
+checkpoints.create({1: 30.0})
+checkpoints.save(4, state_at(4), INFO)
 checkpoints.close()
 multihost_utils.sync_global_devices("saved again")
 assert_state(Checkpoints(workdir, 2).restore(STATE)[0], 4)
 
 try:
-    Checkpoints(workdir if index == 0 else workdir / "another", 2).config()
+    Checkpoints(workdir if index == 0 else workdir / "another", 2).peek()
 except InputError as error:
     print(error)
 multihost_utils.sync_global_devices("done")

@@ -3,6 +3,7 @@
 They train a tiny EDSR: nothing that is tested here depends on the network.
 """
 
+import json
 import random
 import shutil
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from ignn_jax.errors import InputError
 from ignn_jax.training.checkpoint import Checkpoints
-from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.find import BEST_FILENAME, FILENAME
 from tests.networks import finish, save_pictures
 from tests.runs import begin, devices, leftovers, metrics, succeeded, train_here
 
@@ -107,6 +108,46 @@ def test_a_killed_run_goes_on_to_the_same_weights(folder):
     train_here(folder, "whole_once", changes)
     assert_same_end(folder / "whole_once", workdir)
     assert not leftovers(workdir)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_end_in_validation_loses_nothing(folder, number):
+    """Where each checkpoint is evaluated, too."""
+    if not (folder / "large").exists():
+        save_pictures(folder / "large", count=20, side=256)
+    name = f"ended_by_{number.name}"
+    workdir = folder / name
+    changes = {**RUN, "eval.every": 10}
+    changes["data.validation"] = f"folder:{folder / 'large'}"
+    process = begin(folder, name, changes, **AS_HERE)
+    while process.poll() is None and not Checkpoints(workdir, 3).latest:
+        time.sleep(0.005)
+    process.send_signal(number)
+    done = finish(process)
+    if number == signal.SIGKILL:
+        assert done.returncode == -signal.SIGKILL
+    else:
+        assert stopped_after(done.stdout) == 10
+    steps = [row["step"] for row in metrics(workdir, "psnr")]
+    assert steps == [0], "validation ended before the signal"
+    assert (workdir / FILENAME).exists()
+    _, told = train_here(folder, name, changes)
+    assert "Resuming from step 10\n" in told
+    assert [row["step"] for row in metrics(workdir, "psnr")] == [0, 10, 20]
+    assert (workdir / BEST_FILENAME).exists()
+    assert not leftovers(workdir)
+
+
+def test_a_second_run_in_a_workdir_is_refused(folder):
+    process = begin(folder, "taken", ENDLESS)
+    wait_for_step(process, folder / "taken", 2)
+    held = f"another run is going on in it: process {process.pid} on "
+    with pytest.raises(InputError, match=held):
+        train_here(folder, "taken", {**ENDLESS, "seed": 1}, allow_changes=True)
+    process.terminate()
+    stopped_after(succeeded(process))
+    config = json.loads((folder / "taken" / "config.json").read_text())
+    assert config["seed"] == 0
 
 
 @pytest.mark.slow

@@ -30,5 +30,5 @@ def test_the_shapes_of_a_state_are_those_of_the_state(tmp_path):
     task = create_task(wanted, lambda line: None)
     state = create_state(wanted, task, lambda line: None)
     expected = jax.tree.map(lambda x: (x.shape, x.dtype), state)
-    found = jax.tree.map(lambda x: (x.shape, x.dtype), state_shapes(wanted, task))
+    found = jax.tree.map(lambda x: (x.shape, x.dtype), state_shapes(task, ema=True))
     assert found == expected
