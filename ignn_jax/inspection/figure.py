@@ -139,7 +139,13 @@ def _close_layers(explanation):
     view = explanation.query
     for box in layers[0].neighbors:
         view = view.hull(box)
-    view = view.grown(_AROUND).within(layers[0].area)
+    # A square, so that there is room for titles.
+    side = max(view.height, view.width) + 2 * _AROUND
+    top, left = (
+        view.top + (view.height - side) // 2,
+        view.left + (view.width - side) // 2,
+    )
+    view = Box(top, left, side, side).within(layers[0].area)
     layers[0] = layers[0]._replace(view=view, linestyle="--" if scale > 1 else "-")
     small = Box(*(n // scale for n in view))
     return [layers[0], *(layer._replace(view=small) for layer in layers[1:])]

@@ -10,7 +10,7 @@ from ignn_jax.models.aggregation import aggregate
 from ignn_jax.models.edsr import check_lr
 from ignn_jax.models.embedding import rgb
 from ignn_jax.models.graph import GraphConfig, construct_graph
-from ignn_jax.models.ignn import downsample, pad_to
+from ignn_jax.models.ignn import downsample
 from ignn_jax.ops.types import Array
 
 
@@ -24,7 +24,9 @@ def graph_agg(
     """Replaces each patch of an image by the mean of its neighbors' HR patches.
 
     The graph is IGNN's. The HR patches are cut from the LR image itself, averaged, and
-    folded to the HR image: none of it is learned, except for what `embed` may be.
+    folded to the HR image: none of it is learned, except for what `embed` may be. The
+    image is continued by its border pixels. IGNN has zeros there, which are no feature
+    at all; in an image they are black, and would darken its edges.
 
     Args:
       lr: float32 [B, H, W, 3] in [0, 255].
@@ -42,10 +44,13 @@ def graph_agg(
     """
     check_lr(lr)
     height, width = lr.shape[1:3]
-    lr = pad_to(lr, scale)  # changes only images of a few pixels
+    # As far as HR patches reach beyond the image, and in whole steps of both grids.
+    margin = scale * config.patch_stride * config.patch_size
+    lr = jnp.pad(lr, [(0, 0), *[(margin, margin)] * 2, (0, 0)], mode="edge")
     queries, candidates = map(embed, (lr, downsample(lr, scale)))
     graph = construct_graph(queries, candidates, scale=scale, config=config)
     neighbors = graph.indices.shape[-1]
     weights = jnp.full((*lr.shape[:3], neighbors), 1 / neighbors, lr.dtype)
     hr = aggregate(lr, graph, weights, scale=scale, config=config)
-    return hr[:, : height * scale, : width * scale]
+    start = scale * margin
+    return hr[:, start : start + height * scale, start : start + width * scale]

@@ -14,6 +14,13 @@ from ignn_jax.ops.bicubic import imresize
 from tests.models.test_aggregation import loop_aggregate, loop_graph
 from tests.networks import random_variables, tiny_ignn
 
+# In gray levels. AdaPN divides the rounding errors of even patches by sqrt(1e-5).
+ROUNDING = 0.25
+
+
+def upscale(lr, **options):
+    return jax.jit(functools.partial(ignn.graph_agg, **options))(jnp.asarray(lr))
+
 
 def image(height, width, seed=0):
     """Noise as smooth as photographs, so that no two candidates are equally near."""
@@ -23,6 +30,8 @@ def image(height, width, seed=0):
 
 def loop_graph_agg(lr, embed, config, scale):
     """By the loops of the aggregation's tests: one weight for each neighbor."""
+    margin = 2 * 3 * scale
+    lr = np.pad(lr, [(margin, margin)] * 2 + [(0, 0)], mode="edge")
     small = [n // scale * scale for n in lr.shape[:2]]
     small = imresize(lr[: small[0], : small[1]].astype(np.float64), scale=1 / scale)
     indices, *_ = loop_graph(
@@ -32,7 +41,9 @@ def loop_graph_agg(lr, embed, config, scale):
     )
     neighbors = len(indices[0])
     weights = np.full((*lr.shape[:2], neighbors), 1 / neighbors)
-    return loop_aggregate(lr, indices, weights, scale, config.normalization)
+    hr = loop_aggregate(lr, indices, weights, scale, config.normalization)
+    inside = slice(scale * margin, -scale * margin)
+    return hr[inside, inside]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +57,10 @@ def test_it_is_the_mean_of_the_neighbors_hr_patches(
         neighbors=neighbors, window=window, normalization=normalization
     )
     lr = image(15, 18)
-    upscale = functools.partial(ignn.graph_agg, scale=scale, config=config)
-    hr = jax.jit(upscale)(lr[None])
+    hr = upscale(lr[None], scale=scale, config=config)
     expected = loop_graph_agg(lr, lambda x: x / 255, config, scale)
     assert hr.shape == (1, 15 * scale, 18 * scale, 3)
-    np.testing.assert_allclose(hr[0], expected, atol=2e-2)
+    np.testing.assert_allclose(hr[0], expected, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("kind", ["rgb", "backbone", "vgg19"])
@@ -80,11 +90,11 @@ def test_the_embedding_may_be_a_networks(kind):
     np.testing.assert_allclose(embed(lr), expected, rtol=1e-4, atol=1e-5)
 
     config = GraphConfig(neighbors=2, window=4)
-    hr = ignn.graph_agg(lr, config=config, embed=embed)
+    hr = upscale(lr, config=config, embed=embed)
     expected = loop_graph_agg(
         np.asarray(lr[0]), lambda x: np.asarray(embed(x[None])[0]), config, 2
     )
-    np.testing.assert_allclose(hr[0], expected, atol=2e-2)
+    np.testing.assert_allclose(hr[0], expected, atol=ROUNDING)
 
 
 def test_structure_that_recurs_in_double_size_becomes_sharper():
@@ -95,7 +105,7 @@ def test_structure_that_recurs_in_double_size_becomes_sharper():
     hr = np.repeat(rings[..., None], 3, -1)
     lr = imresize(hr, scale=1 / 2).astype(np.float32)
     config = GraphConfig(neighbors=1, patch_stride=1, window=0)
-    ours = np.asarray(ignn.graph_agg(lr[None], config=config)[0])
+    ours = np.asarray(upscale(lr[None], config=config)[0])
     bicubic = imresize(lr.astype(np.float64), scale=2)
     # Where the image still holds the double size, and the pattern is not too fine.
     where = (distance > 10) & (distance < 14)
@@ -103,7 +113,14 @@ def test_structure_that_recurs_in_double_size_becomes_sharper():
     assert ours < 0.3 * bicubic, (ours, bicubic)
 
 
-def test_bad_images_and_images_of_a_pixel():
+def test_bad_images_and_images_of_few_pixels():
     with pytest.raises(ignn.InputError, match=r"\[B, H, W, 3\]"):
         ignn.graph_agg(jnp.zeros((1, 8, 8, 4)))
-    assert np.isfinite(ignn.graph_agg(jnp.full((2, 1, 3, 3), 7.0))).all()
+    hr = upscale(np.full((2, 1, 3, 3), 7, np.float32))
+    np.testing.assert_allclose(hr, np.full((2, 2, 6, 3), 7), rtol=1e-5)
+
+
+def test_edges_are_not_darkened():
+    # The grids of patches begin at the first pixel, and end beyond the last.
+    hr = upscale(np.full((1, 24, 23, 3), 200, np.float32))
+    np.testing.assert_allclose(hr, np.full((1, 48, 46, 3), 200), rtol=1e-5)
