@@ -207,13 +207,15 @@ def test_the_picture_outlines_what_was_found(scale):
         ({"--weights": "non_local"}, "no graph"),
         ({"-o": "out.jpg"}, "give a name that ends in .png"),
         ({"-o": "none/out.png"}, "no folder"),
-        ({"-o": "image.png"}, "--output: image.png: exists already; give another name"),
+        ({"-o": "image.png"}, "--output: image.png: is the input; give another name"),
+        ({"-o": "old.png"}, "--output: old.png: exists already; give another name"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, change, words):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(noise(48, 64)).save("image.png")
     before = Path("image.png").read_bytes()
+    Path("old.png").touch()
     edsr = EDSR(scale=2, features=4, num_blocks=1)
     for name, model in (("edsr", edsr), ("non_local", tiny_ignn(kind="non_local"))):
         save(name, model, random_variables(model))
@@ -230,5 +232,6 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, change, words):
         "edsr",
         "image.png",
         "non_local",
+        "old.png",
     ]
     assert Path("image.png").read_bytes() == before
