@@ -1,15 +1,19 @@
 """A network that is ready to run, from its weights."""
 
+import numbers
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 
 from ignn_jax.errors import InputError
 from ignn_jax.inference.ensemble import self_ensemble
-from ignn_jax.inference.tiles import TiledNetwork
+from ignn_jax.inference.tiles import TiledNetwork, check_tile
 from ignn_jax.pictures.upscale import Network
 from ignn_jax.weights.network import load
+
+_DTYPES = ("float32", "bfloat16")
 
 
 def load_network(
@@ -33,9 +37,10 @@ def load_network(
       dtype: of the convolutions, "float32" or "bfloat16"; None for the weights' own.
 
     Raises:
-      InputError: the weights cannot be loaded or have another scale, the tile is
-        invalid, or the device does not exist.
+      InputError: the weights cannot be loaded or have another scale, or there is no
+        such tile, device or dtype.
     """
+    check_options(scale=scale, tile=tile, device=device, dtype=dtype)
     model, variables = load(weights)
     if scale not in (None, model.scale):
         raise InputError(
@@ -48,6 +53,24 @@ def load_network(
     tiled = TiledNetwork(model, variables, tile=tile, devices=_devices(device))
     run = self_ensemble(tiled) if ensemble else tiled
     return Network(run, model.scale, type(model).__name__ + "+" * ensemble)
+
+
+def check_options(*, scale: Any, tile: Any, device: Any, dtype: Any) -> None:
+    """Refuses values that cannot be the options of `load_network`.
+
+    Raises:
+      InputError: naming the option.
+    """
+    check_tile(tile)
+    if not (scale is None or isinstance(scale, numbers.Integral)):
+        raise InputError(f"{scale!r} is not a whole number", field="scale")
+    if not (device is None or isinstance(device, str)):
+        raise InputError(f'{device!r} is not "cpu", "gpu" or "tpu"', field="device")
+    if dtype is not None and str(dtype) not in _DTYPES:
+        raise InputError(
+            f"{dtype!r} is not of the convolutions; give " + " or ".join(_DTYPES),
+            field="dtype",
+        )
 
 
 def _devices(kind: str | None) -> Sequence[jax.Device] | None:

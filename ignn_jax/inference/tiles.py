@@ -11,6 +11,7 @@ Images are float32 [H, W, 3] RGB in [0, 255].
 import bisect
 import functools
 import itertools
+import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -37,13 +38,14 @@ LARGEST_ON_CPU = 256
 _TILES = "tiles"  # the axis of the devices
 
 
-def check_tile(tile: int | str | None) -> None:
+def check_tile(tile: Any) -> None:
     """Refuses what is not a tile.
 
     Raises:
       InputError: it is neither "auto", nor None or 0 (whole images), nor a number.
     """
-    if not (tile in (None, AUTO) or (isinstance(tile, int) and tile >= 0)):
+    is_side = isinstance(tile, numbers.Integral) and not isinstance(tile, bool)
+    if not (tile is None or (tile >= 0 if is_side else tile == AUTO)):
         raise InputError(
             f'{tile} is not the side of a tile: give its pixels, "{AUTO}", or 0 for '
             "whole images",
@@ -80,7 +82,7 @@ class TiledNetwork:
         self._devices = tuple(devices or jax.local_devices())
         mesh = Mesh(self._devices, (_TILES,))
         self._variables = jax.device_put(variables, NamedSharding(mesh, P()))
-        self._tile = tile
+        self._tile = int(tile) if isinstance(tile, numbers.Integral) else tile
         on_cpu = self._devices[0].platform == "cpu"
         self._sides = [n for n in SIDES if not on_cpu or n <= LARGEST_ON_CPU]
         self._fits_memory: dict[Any, bool] = {}  # by side

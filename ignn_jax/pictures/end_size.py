@@ -1,7 +1,9 @@
 """The size that upscaled pictures are to have."""
 
 import math
-from typing import NamedTuple
+import numbers
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from ignn_jax.errors import InputError
 
@@ -29,16 +31,24 @@ class EndSize(NamedTuple):
         """From the users' options: a factor, (width, height), or a width.
 
         Raises:
-          InputError: more than one is given, or one is not positive.
+          InputError: more than one is given, or one is not a positive number; widths
+            and heights are whole numbers.
         """
         if sum(option is not None for option in (outscale, size, width)) > 1:
             raise InputError("give only one of outscale, size and width")
-        end_size = cls(outscale, *(size or (width,)))
-        if not all(x is None or 0 < x < math.inf for x in end_size):
+        if outscale is not None and not _is_positive(outscale, numbers.Real):
+            raise InputError(f"{outscale!r} is not a positive number", field="outscale")
+        if width is not None and not _is_positive(width, numbers.Integral):
+            raise InputError(f"{width!r} is not a positive whole number", field="width")
+        if size is None:
+            return cls(outscale, width)
+        sides = tuple(size) if isinstance(size, Iterable) else ()
+        if len(sides) != 2 or not all(_is_positive(n, numbers.Integral) for n in sides):
             raise InputError(
-                f"outscale {outscale}, size {size}, width {width}: must be positive"
+                f"{size!r} is not (width, height), two positive whole numbers",
+                field="size",
             )
-        return end_size
+        return cls(None, *sides)
 
     def of(self, height: int, width: int, *, scale: int) -> tuple[int, int]:
         """The end size, (height, width), of a picture of this height and width."""
@@ -57,3 +67,8 @@ class EndSize(NamedTuple):
         if self.height:
             return f"{self.width}x{self.height}"
         return f"w{self.width}" if self.width else f"x{self.factor or scale:g}"
+
+
+def _is_positive(number: Any, kind: type) -> bool:
+    is_number = isinstance(number, kind) and not isinstance(number, bool)
+    return is_number and 0 < number < math.inf

@@ -52,15 +52,17 @@ def find_weights(weights: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
       InputError: it is none of these, or the workdir holds no weights.
     """
+    if not isinstance(weights, str | os.PathLike):
+        raise InputError(f"{weights!r} is not a file's name", field="weights")
     path, files = pathlib.Path(weights), pretrained()
-    if path.is_dir():
-        if not (path / FILENAME).is_file():
+    if os.path.isdir(path):
+        if not os.path.isfile(path / FILENAME):
             raise InputError(
                 f"{path}: no {FILENAME} in this folder; give a weights file or the "
                 "workdir of a training run that has saved a checkpoint"
             )
         return path / FILENAME
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     if str(weights) not in files:
         raise InputError(

@@ -1,5 +1,6 @@
 """End sizes from the options that users give."""
 
+import numpy as np
 import pytest
 
 from ignn_jax.errors import InputError
@@ -24,8 +25,25 @@ def test_end_sizes(end_size, expected, label):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"outscale": 2, "width": 9}, "only one"), ({"size": (9, 0)}, "positive")],
+    [
+        ({"outscale": 2, "width": 9}, "only one"),
+        ({"outscale": "2"}, "outscale: '2' is not a positive number"),
+        ({"outscale": float("nan")}, "outscale: nan is not"),
+        ({"outscale": True}, "outscale: True is not"),
+        ({"width": 9.5}, "width: 9.5 is not a positive whole number"),
+        ({"width": -1}, "width: -1 is not"),
+        ({"size": (9, 0)}, "positive"),
+        ({"size": "64x64"}, r"size: '64x64' is not \(width, height\)"),
+        ({"size": 64}, "size: 64 is not"),
+        ({"size": (64, 64, 3)}, "size: .* two"),
+    ],
 )
 def test_wrong_options(options, words):
     with pytest.raises(InputError, match=words):
         EndSize.given(**options)
+
+
+def test_numbers_of_numpy():
+    assert EndSize.given(size=np.array([64, 32])) == EndSize(width=64, height=32)
+    assert EndSize.given(outscale=np.float32(1.5)) == EndSize(1.5)
+    assert EndSize.given(width=np.uint8(9)) == EndSize(width=9)
