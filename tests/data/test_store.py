@@ -1,6 +1,8 @@
 """The files of the cache: what several processes and interruptions may do to them."""
 
 import hashlib
+import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -68,3 +70,20 @@ def test_a_cache_removed_while_it_is_filled_is_named(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match=r"^data\.cache: .*its files were removed"):
         store.put(key(2), array(2))
+
+
+def test_as_many_arrays_as_div2k_has_sub_images(tmp_path):
+    """Two for each of 33,000: in two files, by one mapping, which holds one of them."""
+    store, count = ArrayStore(tmp_path), 66_000
+    keys = [hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(count)]
+    small = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    for n, name in enumerate(keys):
+        store.put(name, small + n % 200)
+    store.flush()
+    files = len(os.listdir("/dev/fd"))
+    again = ArrayStore(tmp_path)
+    arrays = [again.get(name) for name in keys]
+    assert all(array[1, 1, 2] == 11 + n % 200 for n, array in enumerate(arrays))
+    assert len(os.listdir("/dev/fd")) <= files + 1
+    assert pathlib.Path("/proc/self/maps").read_text().count(str(tmp_path)) == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".index", ".pixels"]
