@@ -39,7 +39,8 @@ def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:
 
 def _graph(model, scale, side):
     c, graph = model.features, model.graph
-    channels = {"vgg19": 64, "backbone": c, "rgb": 3}[graph.embedding]
+    kind = graph.embedding.removesuffix("_uncentered")
+    channels = {"vgg19": 64, "backbone": c, "rgb": 3}[kind]
     embedding = {
         "vgg19": 9 * 3 * 64 + 9 * 64 * 64,
         "backbone": 9 * 3 * c,
@@ -53,7 +54,7 @@ def _graph(model, scale, side):
     den_runs = graph.neighbors if graph.den == "per_neighbor" else 1
     ecns = 2 if graph.den == "per_neighbor" else 1
     return {
-        "embedding": (1 + 1 / scale**2) * embedding[graph.embedding],
+        "embedding": (1 + 1 / scale**2) * embedding[kind],
         "search": queries * window * graph.patch_size**2 * channels,
         "ECN": ecns * graph.neighbors * ecn if graph.edge_weights == "ecn" else 0,
         "DEN": den_runs * (25 + 9 + 9) * c**2,

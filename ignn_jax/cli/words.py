@@ -14,6 +14,7 @@ _HINTS = (
     ("allow more pixels", "max_pixels", "raise the limit (--max-pixels N)"),
     ("try a smaller tile", "tile", "try a smaller --tile"),
     ("give your own weights", "weights", "give your own weights (--weights)"),
+    ("convert them to torch", "to", "add --to torch"),
     ("set the output scale", "outscale", "set the output scale (--outscale N)"),
 )
 

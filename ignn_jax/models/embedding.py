@@ -11,14 +11,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-EMBEDDINGS = ("vgg19", "backbone", "rgb")
+# "vgg19_uncentered" is only for converted weights (see `weights/mean_shift.py`).
+EMBEDDINGS = ("vgg19", "backbone", "rgb", "vgg19_uncentered")
 
 # The collection that holds VGG19's weights, next to "params".
 VGG19 = "vgg19"
 VGG19_SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64)}
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class VGG19Embedding(nn.Module):
@@ -26,16 +27,24 @@ class VGG19Embedding(nn.Module):
 
     The weights are variables of the collection "vgg19", random until they are loaded
     (`ignn_jax.weights.vgg19.load_vgg19`).
+
+    Attributes:
+      centered: whether ImageNet's mean color is subtracted from colors in [0, 1], and
+        the result divided by its standard deviation.
     """
+
+    centered: bool = True
 
     @nn.compact
     def __call__(self, rgb: jax.Array) -> jax.Array:
         """[B, H, W, 3] in [0, 255] to [B, H, W, 64], both float32."""
-        mean, std = (
-            jnp.asarray(values).reshape(1, 1, 1, 3)
-            for values in (_IMAGENET_MEAN, _IMAGENET_STD)
-        )
-        x = (rgb / 255 - mean) / std
+        x = rgb / 255
+        if self.centered:
+            mean, std = (
+                jnp.asarray(values).reshape(1, 1, 1, 3)
+                for values in (IMAGENET_MEAN, IMAGENET_STD)
+            )
+            x = (x - mean) / std
         for name, shape in VGG19_SHAPES.items():
             x = nn.relu(_FrozenConv(shape[-1], shape[:2], name=name)(x))
         return x
@@ -68,8 +77,9 @@ def make_embedding(
       A function of float32 [B, H, W, 3] in [0, 255] to float32 [B, H, W, E]; values
       are about 1 whatever the kind, since ECN weighs their differences.
     """
+    if kind.startswith("vgg19"):
+        return VGG19Embedding(centered=kind == "vgg19", name="embedding")
     embeddings: dict[str, Callable[[jax.Array], jax.Array]] = {
-        "vgg19": VGG19Embedding(name="embedding"),
         "backbone": lambda image: head(image).astype(jnp.float32) / 255,
         "rgb": rgb,
     }

@@ -49,7 +49,7 @@ class GraphConfig:
         convolutions of both; "residual", which is not the paper's, adds what these
         give to the features. The second one starts at zero, so that training starts
         from the backbone's own output.
-      embedding: "vgg19", "backbone" or "rgb".
+      embedding: one of EMBEDDINGS.
       window_center: "centered", or "reference" for its windows, off center at scale 3.
 
     Raises:

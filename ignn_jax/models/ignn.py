@@ -54,6 +54,8 @@ class IGNN(nn.Module):
       dtype: of the convolutions; parameters, distances, statistics and scores are
         float32.
       graph: see GraphConfig.
+      centered: whether the mean color is subtracted from the input. Only converted
+        weights may need that it is not (see `weights/mean_shift.py`).
     """
 
     scale: int
@@ -62,6 +64,7 @@ class IGNN(nn.Module):
     residual_scale: float = 0.1
     dtype: str = "float32"
     graph: GraphConfig = GraphConfig()
+    centered: bool = True
 
     @property
     def graph_scale(self) -> int:
@@ -223,7 +226,8 @@ class IGNN(nn.Module):
             return self.reconstruct(x0, features, *aggregated)
 
     def _center(self, rgb):
-        return center_rgb(rgb, jnp.dtype(self.dtype))
+        dtype = jnp.dtype(self.dtype)
+        return center_rgb(rgb, dtype) if self.centered else rgb.astype(dtype)
 
     def _embed(self, rgb, region):
         with border(region, rgb.shape[1]):
@@ -263,4 +267,6 @@ def downsample(
 def pad_to(image: Num[Array, "B H W C"], least: int) -> Num[Array, "B h w C"]:
     """Repeats the last row and column until each side has at least `least` pixels."""
     margins = [(0, max(least - n, 0)) for n in image.shape[1:3]]
+    if not any(after for _, after in margins):
+        return image
     return jnp.pad(image, [(0, 0), *margins, (0, 0)], mode="edge")

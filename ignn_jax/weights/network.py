@@ -82,6 +82,25 @@ def load_with_header(
     return model, variables, header
 
 
+def verify(weights: str | os.PathLike[str]) -> str:
+    """Reads a network and checks its file as `load` does.
+
+    Returns:
+      What was checked, in a line to print.
+
+    Raises:
+      InputError: as `load`.
+    """
+    path = find_weights(weights)
+    model, variables, header = load_with_header(path)
+    found = (
+        f"{len(jax.tree.leaves(variables))} tensors of an x{model.scale} "
+        f"{type(model).__name__}, all finite"
+    )
+    checksum = "as in its checksum" if "sha256" in header else "it has no checksum"
+    return f"{path}: intact: {found}; {checksum}"
+
+
 def check_variables(
     model: nn.Module, variables: Mapping[str, Any], *, source: str
 ) -> None:

@@ -1,78 +1,67 @@
-"""PyTorch checkpoints of the reference and of EDSR, read and converted."""
+"""The weights of IGNN and EDSR from PyTorch's programs, and back."""
 
-import os
-import re
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import flax.traverse_util
 import numpy as np
 
 from ignn_jax.errors import InputError
-from ignn_jax.models import EDSR, IGNN, GraphConfig
-from ignn_jax.models.aggregation import ECN_FEATURES
-from ignn_jax.models.edsr import upsample_factors
-from ignn_jax.models.embedding import VGG19, VGG19_SHAPES
+from ignn_jax.models import EDSR, IGNN
+from ignn_jax.weights.checkpoints import to_numpy
+from ignn_jax.weights.layouts import LAYOUTS, recognize
+from ignn_jax.weights.mean_shift import mean_shift_arrays, remove_mean_shifts
 from ignn_jax.weights.tensors import check_tensors
 
-# These are constants, or copies of other entries.
-_REDUNDANT = re.compile(r"(graph\.embedcnn\.|vggnet\.sub_mean\.|sub_mean\.|add_mean\.)")
+# In IGNN's checkpoints VGG19 is there twice, as a part of the graph as well.
+_COPY, _COPIED = "graph.embedcnn.", "vggnet."
 
 
-def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads the state dict of a PyTorch checkpoint; this needs the extra [torch].
+class Converted(NamedTuple):
+    """A network from a state dict.
 
-    Only tensors are unpickled. The state dict may be inside a training checkpoint,
-    under `net_state_dict`, `state_dict` or `params`.
+    model: for `model.apply(variables, lr)`.
+    variables: NumPy, float32.
+    layout: that the state dict had, a key of `layouts.LAYOUTS`.
+    """
 
-    Returns:
-      Arrays by PyTorch's names.
+    model: EDSR | IGNN
+    variables: dict[str, Any]
+    layout: str
+
+
+def network_from_torch(
+    state_dict: Mapping[str, Any],
+    *,
+    scale: int | None = None,
+    residual_scale: float | None = None,
+) -> Converted:
+    """Converts the weights of any network that is known here.
+
+    Args:
+      state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the names of
+        their program, with or without "module." before them.
+      scale: that the network must have; None for any.
+      residual_scale: the factor of the residual blocks, which the arrays do not tell;
+        None for what the authors of such networks use: 0.1 for IGNN and for an EDSR of
+        256 features, 1 for a smaller one (their baseline).
 
     Raises:
-      InputError: PyTorch is not installed, or the file is not a checkpoint.
+      InputError: it is none of these networks, or has another scale; tensors are
+        missing, unexpected, of another shape or not finite; or constants differ.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(
-            f"{path}: reading PyTorch's files needs PyTorch: "
-            "pip install 'ignn-jax[torch]'"
-        ) from error
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler meets
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not a PyTorch checkpoint ({reason})") from error
-    for key in ("net_state_dict", "state_dict", "params"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in loaded.values()
-    ):
-        raise InputError(f"{path}: no state dict of tensors in this checkpoint")
-    return {name: tensor.numpy() for name, tensor in loaded.items()}
-
-
-def load_network(
-    path: str | os.PathLike[str], *, scale: int
-) -> tuple[EDSR | IGNN, dict[str, Any]]:
-    """Reads and converts a PyTorch checkpoint of either network.
-
-    Raises:
-      InputError: as the functions below, with the path.
-    """
-    state_dict = load_torch(path)
-    convert = edsr_from_torch if is_edsr(state_dict) else ignn_from_torch
-    try:
-        return convert(state_dict, scale=scale)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    arrays = _arrays(state_dict)
+    return _convert(
+        arrays, recognize(arrays), scale=scale, residual_scale=residual_scale
+    )
 
 
 def ignn_from_torch(
     state_dict: Mapping[str, Any],
     *,
-    scale: int,
+    scale: int | None = None,
     window: int = 30,
     neighbors: int = 5,
     window_center: str = "reference",
@@ -82,110 +71,97 @@ def ignn_from_torch(
     Args:
       state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the reference's
         names, with or without "module." before them.
-      scale: 2, 3 or 4.
+      scale: that the network must have; None for any.
       window: as in GraphConfig, like the next two: the arrays do not tell.
       neighbors: as in GraphConfig.
       window_center: as in GraphConfig.
 
     Returns:
-      The model and its variables: `model.apply(variables, lr)`. The number of blocks
-      before and after the graph, and of features, follow from the arrays; the residual
+      The model and its variables: `model.apply(variables, lr)`. Scale, features and the
+      number of blocks before and after the graph follow from the arrays; the residual
       scale is 0.1, as in the reference.
 
     Raises:
-      InputError: tensors are missing, unexpected, of another shape or not finite.
+      InputError: as `network_from_torch`.
     """
-    arrays = _arrays(state_dict)
-    # body1 holds blocks alone; body2 holds blocks, then one convolution.
-    position, behind = (
-        _count(arrays, rf"{b}\.\d+\.body\.") for b in ("body1", "body2")
-    )
-    features = _features(arrays)
-    convs = _ignn_convolutions(scale, features, position, behind)
-    variables = _variables(arrays, convs, f"an x{scale} IGNN")
-    model = IGNN(
-        scale=scale,
-        features=features,
-        num_blocks=position + behind,
-        residual_scale=0.1,
-        graph=GraphConfig(
-            position=position,
-            neighbors=neighbors,
-            window=window,
-            window_center=window_center,
-        ),
-    )
+    graph = dict(window=window, neighbors=neighbors, window_center=window_center)
+    model, variables, _ = _convert(_arrays(state_dict), "ignn", scale=scale, **graph)
+    assert isinstance(model, IGNN)
     return model, variables
 
 
 def edsr_from_torch(
-    state_dict: Mapping[str, Any], *, scale: int
+    state_dict: Mapping[str, Any], *, scale: int | None = None
 ) -> tuple[EDSR, dict[str, Any]]:
-    """Converts the weights of EDSR, IGNN's backbone, as its authors publish them.
+    """Converts the weights of EDSR, IGNN's backbone.
 
     Args:
-      state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the authors'
-        names, with or without "module." before them.
-      scale: 2, 3 or 4.
+      state_dict: arrays (torch tensors or NumPy, convolutions OIHW) by the names of its
+        authors or of BasicSR, with or without "module." before them.
+      scale: that the network must have; None for any.
 
     Returns:
-      The model and its variables. The number of blocks and of features follow from the
-      arrays; the residual scale is as the authors have it: 0.1 for 256 features, 1 for
-      fewer (their baseline).
+      The model and its variables. Scale, features and the number of blocks follow from
+      the arrays; the residual scale is as in `network_from_torch`.
 
     Raises:
-      InputError: tensors are missing, unexpected, of another shape or not finite.
+      InputError: as `network_from_torch`.
     """
     arrays = _arrays(state_dict)
-    blocks, features = _count(arrays, r"body\.\d+\.body\."), _features(arrays)
-    convs = _edsr_convolutions(scale, features, blocks)
-    variables = _variables(arrays, convs, f"an x{scale} EDSR")
-    model = EDSR(
-        scale=scale,
-        features=features,
-        num_blocks=blocks,
-        residual_scale=0.1 if features >= 256 else 1.0,
-    )
+    layout = "basicsr" if recognize(arrays) == "basicsr" else "edsr"
+    model, variables, _ = _convert(arrays, layout, scale=scale)
+    assert isinstance(model, EDSR)
     return model, variables
 
 
-def is_edsr(state_dict: Mapping[str, Any]) -> bool:
-    """Whether a state dict is that of an EDSR rather than of an IGNN."""
-    return "body.0.body.0.weight" in {n.removeprefix("module.") for n in state_dict}
-
-
 def _arrays(state_dict):
-    arrays = {name.removeprefix("module."): a for name, a in state_dict.items()}
-    return {
-        name: np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
-        for name, a in arrays.items()
-        if not _REDUNDANT.match(name)
-    }
+    return {name.removeprefix("module."): to_numpy(x) for name, x in state_dict.items()}
 
 
-def _count(arrays, pattern):
-    return len({match[0] for name in arrays if (match := re.match(pattern, name))})
-
-
-def _features(arrays):
-    head = arrays.get("head.0.weight")
-    return head.shape[0] if head is not None and head.ndim == 4 else 0
-
-
-def _variables(arrays, convolutions, network):
-    """The arrays as our variables, once they are known to be those expected."""
-    paths, shapes = {}, {}  # by torch's names
-    for theirs, ours, out, into, k in convolutions:
-        path = tuple(ours.split("/"))
-        paths[f"{theirs}.weight"], shapes[f"{theirs}.weight"] = (
-            (*path, "kernel"),
-            (out, into, k, k),
-        )
-        paths[f"{theirs}.bias"], shapes[f"{theirs}.bias"] = (*path, "bias"), (out,)
+def _convert(arrays, layout, **settings) -> Converted:
+    program, _, make_model, list_convolutions, shifts, _ = LAYOUTS[layout]
+    model = make_model(arrays, **settings)
+    convolutions = list_convolutions(model)
+    if layout == "ignn":
+        arrays = _without_copy(arrays)
+    if shifts:
+        names = {conv.path: conv.name for conv in convolutions}
+        arrays, without_mean = remove_mean_shifts(arrays, names)
+        model = _without_means(model, without_mean)
+    paths: dict[str, str] = {}  # both by torch's names
+    shapes: dict[str, tuple[int, ...]] = {}
+    for theirs, ours, out, into, side in convolutions:
+        paths[f"{theirs}.weight"] = f"{ours}/kernel"
+        shapes[f"{theirs}.weight"] = (out, into, side, side)
+        paths[f"{theirs}.bias"], shapes[f"{theirs}.bias"] = f"{ours}/bias", (out,)
+    network = f"an x{model.scale} {type(model).__name__} ({program})"
     check_tensors(arrays, shapes, source=f"not the weights of {network}")
-    return flax.traverse_util.unflatten_dict(
-        {path: _to_flax(arrays[name]) for name, path in paths.items()}
-    )
+    flat = {path: _to_flax(arrays[name]) for name, path in paths.items()}
+    variables = flax.traverse_util.unflatten_dict(flat, sep="/")
+    return Converted(model, variables, layout)
+
+
+def _without_copy(arrays):
+    """Without the copy of VGG19, which must be one."""
+    rest = {name: x for name, x in arrays.items() if not name.startswith(_COPY)}
+    for name in arrays.keys() - rest.keys():
+        copied = name.replace(_COPY, _COPIED)
+        if not np.array_equal(arrays[name], rest.get(copied)):
+            raise InputError(f"{name} is not the same as {copied}, as it should be")
+    return rest
+
+
+def _without_means(model, names):
+    """The network that leaves out the mean of these MeanShifts; add_mean needs none."""
+    names = names - {"add_mean"}
+    if names and not isinstance(model, IGNN):
+        raise InputError(f"{min(names)} subtracts no mean, which EDSR needs")
+    if "sub_mean" in names:
+        model = model.clone(centered=False)
+    if "vggnet.sub_mean" in names:
+        graph = dataclasses.replace(model.graph, embedding="vgg19_uncentered")
+        model = model.clone(graph=graph)
+    return model
 
 
 def _to_flax(array):
@@ -196,52 +172,77 @@ def _to_flax(array):
     return array[0, 0] if array.shape[:2] == (1, 1) else array
 
 
-# (torch name, our path, out, in, kernel side) of every convolution
+def network_to_torch(
+    model: nn.Module, variables: Mapping[str, Any], *, layout: str
+) -> dict[str, np.ndarray]:
+    """The state dict of a network in the names of another program.
+
+    Args:
+      model: the network.
+      variables: what `model.apply` takes.
+      layout: a key of `layouts.LAYOUTS`.
+
+    Returns:
+      Arrays, float32, convolutions OIHW, by the program's names: all that its network
+      loads, constants included.
+
+    Raises:
+      InputError: the program has no such network.
+    """
+    program, _, _, list_convolutions, shifts, _ = LAYOUTS[layout]
+    if reasons := _unknown_to(layout, model):
+        raise InputError(f"{program} has no such network: {'; '.join(reasons)}")
+    flat = flax.traverse_util.flatten_dict(dict(variables), sep="/")
+    arrays = {}
+    for theirs, ours, *_ in list_convolutions(model):
+        kernel, bias = (
+            np.asarray(flat[f"{ours}/{leaf}"], np.float32)
+            for leaf in ("kernel", "bias")
+        )
+        kernel = kernel.reshape((1,) * (4 - kernel.ndim) + kernel.shape)
+        arrays[f"{theirs}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        arrays[f"{theirs}.bias"] = bias
+    for name in shifts:
+        arrays |= mean_shift_arrays(name, shifts=_shifts(model, name))
+    if layout == "ignn":
+        arrays |= {
+            name.replace(_COPIED, _COPY): x.copy()
+            for name, x in arrays.items()
+            if name.startswith(_COPIED)
+        }
+    return arrays
 
 
-def _edsr_convolutions(scale, features, blocks):
-    c, factors = features, upsample_factors(scale)
-    convs = [("head.0", "params/head", c, 3, 3)]
-    convs += _block_convolutions([(f"body.{n}", n) for n in range(blocks)], c)
-    convs.append((f"body.{blocks}", "params/body", c, c, 3))
-    for n, s in enumerate(factors):  # a pixel shuffle follows each
-        ours = f"params/upsample_{n}/conv"
-        convs.append((f"tail.0.{2 * n}", ours, s * s * c, c, 3))
-    return [*convs, ("tail.1", "params/tail", 3, c, 3)]
+def _shifts(model, name):
+    if name == "sub_mean" and isinstance(model, IGNN):
+        return model.centered
+    return name != "vggnet.sub_mean" or model.graph.embedding == "vgg19"
 
 
-def _block_convolutions(blocks, c):
-    return [
-        (f"{theirs}.body.{2 * i}", f"params/block_{n}/conv_{i}", c, c, 3)
-        for theirs, n in blocks
-        for i in (0, 1)
+def _unknown_to(layout, model):
+    """What a network has that the program's own cannot have."""
+    if (layout == "ignn") != isinstance(model, IGNN):
+        return [f"it has no {type(model).__name__}"]
+    if not isinstance(model, IGNN):
+        return []
+    graph, half = model.graph, model.num_blocks // 2
+    needed = {
+        "kind": ("cross_scale",),
+        "fusion": ("reference",),
+        "embedding": ("vgg19", "vgg19_uncentered"),
+        "den": ("per_neighbor",),
+        "edge_weights": ("ecn",),
+        "patch_size": (3,),
+        "patch_stride": (2,),
+        "position": (half, None),
+    }
+    if graph.window and model.scale == 3:
+        needed["window_center"] = ("reference",)
+    reasons = [
+        f"model.graph.{name} is {getattr(graph, name)}, not {choices[0]}"
+        for name, choices in needed.items()
+        if getattr(graph, name) not in choices
     ]
-
-
-def _ignn_convolutions(scale, features, position, behind):
-    s, c, e = upsample_factors(scale)[0], features, ECN_FEATURES
-    convs = [("head.0", "params/head", c, 3, 3)]
-    blocks = [(f"body1.{n}", n) for n in range(position)]
-    blocks += [(f"body2.{n}", position + n) for n in range(behind)]
-    convs += _block_convolutions(blocks, c)
-    convs.append((f"body2.{behind}.0", "params/body", c, c, 3))
-    for i, kernel in enumerate((5, 3, 3)):
-        ours = f"params/graph_agg/den/conv_{i}"
-        convs.append((f"gcn.knn_downsample.{i}.0", ours, c, c, kernel))
-    for size in ("lr", "hr"):
-        for i, layer in enumerate(("0.0", "1.body.0", "1.body.2", "2.0")):
-            ours = f"params/graph_agg/ecn_{size}/conv_{i}"
-            convs.append(
-                (f"gcn.weightnet_{size}.{layer}", ours, e if i < 3 else 1, e, 1)
-            )
-    for theirs, ours in (("fuse_b", "fuse_lr"), ("fuse_up", "fuse_hr")):
-        for i in (0, 1):
-            convs.append((f"{theirs}.{i}.0", f"params/{ours}_{i}", c, c * (2 - i), 3))
-    convs.append(("upsample.0", "params/upsample_0/conv", s * s * c, c, 3))
-    if scale == 4:
-        convs.append(("tail.0.0", "params/upsample_1/conv", 4 * c, c, 3))
-    convs.append((f"tail.{int(scale == 4)}.0", "params/tail", 3, c, 3))
-    for i, (name, shape) in enumerate(VGG19_SHAPES.items()):
-        ours = f"{VGG19}/embedding/{name}"
-        convs.append((f"vggnet.model.{2 * i}", ours, shape[3], shape[2], 3))
-    return convs
+    if model.residual_scale != 0.1:  # ECN has the same one there
+        reasons.append(f"model.residual_scale is {model.residual_scale}, not 0.1")
+    return reasons

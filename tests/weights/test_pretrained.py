@@ -159,3 +159,16 @@ def test_a_photograph_gains_a_decibel(name):
     sr = ignn_jax.upscale(lr, weights=name)
     gain = psnr(sr, hr, border=2) - psnr(bicubic.astype(np.uint8), hr, border=2)
     assert gain >= 1
+
+
+def test_verify_all_or_one(tmp_path, capsys):
+    assert main(["weights", "--verify"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{pretrained()['tiny-x2']}: intact: ")
+    assert line.endswith("tensors of an x2 IGNN, all finite; as in its checksum")
+    contents = bytearray(pretrained()["tiny-x2"].read_bytes())
+    contents[-1] ^= 1
+    damaged = tmp_path / "a.safetensors"
+    damaged.write_bytes(contents)
+    assert main(["weights", str(damaged), "--verify"]) == 2
+    assert f"{damaged}: damaged" in capsys.readouterr().err

@@ -1,19 +1,28 @@
 """PyTorch's names as ours; test_golden.py checks what the networks compute."""
 
 import pathlib
+import re
 
 import flax.traverse_util
 import jax
 import numpy as np
 import pytest
 
-from ignn_jax.weights.torch import edsr_from_torch, ignn_from_torch, is_edsr
-from tests.networks import random_variables
+from ignn_jax.errors import InputError
+from ignn_jax.models import EDSR
+from ignn_jax.weights.layouts import LAYOUTS
+from ignn_jax.weights.torch import (
+    edsr_from_torch,
+    ignn_from_torch,
+    network_from_torch,
+    network_to_torch,
+)
+from tests.checks import assert_same
+from tests.networks import random_variables, tiny_ignn
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 SCALES = {"x2_windowed_odd": 2, "x3_full_search": 3, "x4_windowed": 4}
 CASE = "x2_windowed_odd"
-REDUNDANT = ("sub_mean", "add_mean", "vggnet.sub_mean", "graph.embedcnn.model.0")
 
 
 def reference(case=CASE):
@@ -28,13 +37,10 @@ def refusal(state_dict, scale=2):
     return str(e.value)
 
 
-def assert_same(ours, theirs):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
 class FakeTensor:
     """Like a tensor on a GPU, it becomes an array only once it is on the CPU."""
+
+    dtype = "torch.float32"
 
     def __init__(self, array, steps=()):
         self._array, self._steps = array, steps
@@ -54,7 +60,7 @@ class FakeTensor:
 def test_variables_are_those_of_the_model(case):
     scale = SCALES[case]
     weights = reference(case)
-    model, variables = ignn_from_torch(weights, scale=scale)
+    model, variables = ignn_from_torch(weights)
     assert model.scale == scale
     expected = random_variables(model)
     shapes, theirs = (jax.tree.map(np.shape, tree) for tree in (variables, expected))
@@ -89,17 +95,32 @@ def test_names_of_data_parallel_training():
 def test_entries_that_a_real_checkpoint_holds_twice():
     weights = reference()
     _, plain = ignn_from_torch(weights, scale=2)
-    extra = {
-        f"{name}.{leaf}": np.zeros(3, np.float32)
-        for name in (
-            "sub_mean",
-            "add_mean",
-            "vggnet.sub_mean",
-            "graph.embedcnn.model.0",
-        )
-        for leaf in ("weight", "bias")
+    copies = {
+        name.replace("vggnet", "graph.embedcnn"): array
+        for name, array in weights.items()
+        if name.startswith("vggnet")
     }
-    assert_same(ignn_from_torch(weights | extra, scale=2)[1], plain)
+    assert len(copies) == 4
+    assert_same(ignn_from_torch(weights | copies)[1], plain)
+    copies["graph.embedcnn.model.2.bias"] = copies["graph.embedcnn.model.2.bias"] + 1
+    with pytest.raises(InputError, match=r"embedcnn\.model\.2\.bias is not the same"):
+        ignn_from_torch(weights | copies)
+
+
+MEAN = np.float32([0.4488, 0.4371, 0.4040])
+EYE = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+
+
+def test_constants_that_a_real_checkpoint_holds():
+    weights = reference()
+    _, plain = ignn_from_torch(weights)
+    constants = {"sub_mean.weight": EYE, "sub_mean.bias": -255 * MEAN}
+    assert_same(ignn_from_torch(weights | constants)[1], plain)
+    for bias, words in ((-MEAN, "shifts colors by -0.4488"), (None, "no bias")):
+        wrong = {"sub_mean.weight": EYE, "sub_mean.bias": bias}
+        wrong = {name: array for name, array in wrong.items() if array is not None}
+        with pytest.raises(InputError, match=f"sub_mean .*{words}"):
+            ignn_from_torch(weights | wrong)
 
 
 def test_tensors_are_brought_to_the_cpu():
@@ -132,13 +153,25 @@ def test_all_wrong_names_are_listed():
     assert message.count(";") == 3
 
 
-def test_another_scale_is_refused():
-    assert "upsample.0.weight has shape" in refusal(reference(), scale=3)
-    assert "tail.1.0.weight is missing" in refusal(reference(), scale=4)
+@pytest.mark.parametrize("case", SCALES)
+def test_another_scale_is_refused(case):
+    scale = SCALES[case]
+    for other in {2, 3, 4} - {scale}:
+        with pytest.raises(InputError, match=f"x{scale} network, not x{other}") as e:
+            ignn_from_torch(reference(case), scale=other)
+        assert e.value.field == "scale"
 
 
 def test_no_weights_at_all_are_refused():
     assert "head.0.weight is missing" in refusal({})
+
+
+@pytest.mark.parametrize(
+    "arrays", [{}, {"conv1.weight": np.zeros(2)}, {"params/head/kernel": np.zeros(2)}]
+)
+def test_a_network_that_is_not_known(arrays):
+    with pytest.raises(InputError, match=f"not a network .*{'|'.join(arrays)}"):
+        network_from_torch(arrays)
 
 
 # EDSR
@@ -159,8 +192,9 @@ def edsr_state_dict(scale, features=4, blocks=2):
     for name, (out, into) in shapes.items():
         weights[f"{name}.weight"] = rng.normal(0, 0.2, (out, into, 3, 3))
         weights[f"{name}.bias"] = rng.normal(0, 0.2, out)
-    for name in ("sub_mean", "add_mean"):
-        weights[f"{name}.weight"], weights[f"{name}.bias"] = np.zeros((3, 3)), [0] * 3
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        weights[f"{name}.weight"] = EYE
+        weights[f"{name}.bias"] = sign * 255 * MEAN
     return weights
 
 
@@ -189,18 +223,125 @@ def edsr_in_numpy(weights, lr, scale, blocks=2):
     return conv(x, "tail.1") + mean
 
 
+def in_basicsr(weights, blocks=2):
+    """The same weights by BasicSR's names, which has no constants."""
+    names = (
+        (r"head\.0\.", "conv_first."),
+        (rf"body\.{blocks}\.", "conv_after_body."),
+        (r"(body\.\d+)\.body\.0\.", r"\1.conv1."),
+        (r"(body\.\d+)\.body\.2\.", r"\1.conv2."),
+        (r"tail\.0\.", "upsample."),
+        (r"tail\.1\.", "conv_last."),
+    )
+    return {
+        re.sub(pattern, name, theirs): array
+        for theirs, array in weights.items()
+        for pattern, name in names
+        if re.match(pattern, theirs)
+    }
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_an_edsr_computes_what_it_did(scale):
     weights = edsr_state_dict(scale)
-    assert is_edsr(weights)
-    assert not is_edsr(reference())
-    model, variables = edsr_from_torch(weights, scale=scale)
+    model, variables, layout = network_from_torch(weights)
+    assert (layout, model) == (
+        "edsr",
+        EDSR(scale=scale, features=4, num_blocks=2, residual_scale=1.0),
+    )
     lr = np.random.default_rng(0).uniform(0, 255, (3, 5, 7))
     theirs = edsr_in_numpy(weights, lr, scale)
     ours = model.apply(variables, lr.transpose(1, 2, 0)[None].astype(np.float32))
     np.testing.assert_allclose(ours[0].transpose(2, 0, 1), theirs, rtol=1e-4, atol=1e-2)
+    again = network_from_torch(in_basicsr(weights))
+    assert again.layout == "basicsr"
+    assert again.model == model
+    assert_same(again.variables, variables)
+    assert_same(edsr_from_torch(in_basicsr(weights))[1], variables)
+
+
+def test_the_residual_scale_is_the_authors_unless_given():
+    def of(features, **options):
+        weights = edsr_state_dict(2, features=features, blocks=1)
+        return network_from_torch(weights, **options).model.residual_scale
+
+    assert (of(4), of(256), of(4, residual_scale=0.2)) == (1, 0.1, 0.2)
 
 
 def test_an_edsr_of_another_scale_is_refused():
-    with pytest.raises(ValueError, match=r"not the weights of an x4 EDSR: tail\.0\.2"):
-        edsr_from_torch(edsr_state_dict(2), scale=4)
+    for weights in (edsr_state_dict(2), in_basicsr(edsr_state_dict(2))):
+        with pytest.raises(InputError, match="x2 network, not x4"):
+            edsr_from_torch(weights, scale=4)
+    weights = edsr_state_dict(4)
+    for leaf in ("weight", "bias"):
+        weights[f"tail.0.4.{leaf}"] = weights[f"tail.0.2.{leaf}"]
+    with pytest.raises(InputError, match="x8 network"):
+        edsr_from_torch(weights)
+
+
+def test_an_edsr_of_another_range_of_colors_is_refused():
+    weights = edsr_state_dict(2)
+    weights["sub_mean.bias"] = -MEAN  # of colors in [0, 1]
+    with pytest.raises(InputError, match="sub_mean shifts colors by"):
+        edsr_from_torch(weights)
+
+
+# And back
+
+
+@pytest.mark.parametrize("case", SCALES)
+def test_ignn_comes_back_bit_for_bit(case):
+    weights = reference(case)
+    model, variables = ignn_from_torch(weights)
+    back = network_to_torch(model, variables, layout="ignn")
+    for name, array in weights.items():
+        np.testing.assert_array_equal(back.pop(name), array, strict=True)
+    constants = {name.rpartition(".")[0] for name in back}
+    assert constants == {
+        *("sub_mean", "add_mean", "vggnet.sub_mean", "graph.embedcnn.sub_mean"),
+        *("graph.embedcnn.model.0", "graph.embedcnn.model.2"),
+    }
+    np.testing.assert_array_equal(back["sub_mean.bias"], -255 * MEAN)
+    whole = weights | back
+    assert_same(ignn_from_torch(whole)[1], variables)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("layout", ["edsr", "basicsr"])
+def test_edsr_comes_back_bit_for_bit(scale, layout):
+    weights = {n: np.float32(x) for n, x in edsr_state_dict(scale).items()}
+    model, variables = edsr_from_torch(weights)
+    back = network_to_torch(model, variables, layout=layout)
+    if layout == "basicsr":
+        weights = in_basicsr(weights)
+    assert back.keys() == weights.keys()
+    assert_same(back, weights)
+
+
+@pytest.mark.parametrize(
+    ("model", "layout", "words"),
+    [
+        (tiny_ignn(), "ignn", ["embedding is rgb, not vgg19"]),
+        (tiny_ignn(embedding="vgg19", fusion="residual"), "ignn", ["fusion is resid"]),
+        (
+            tiny_ignn(den="aggregated"),
+            "ignn",
+            ["embedding is", "den is aggregated"],
+        ),
+        (tiny_ignn(kind="non_local"), "ignn", ["kind is non_local"]),
+        (
+            tiny_ignn(patch_stride=3, position=0),
+            "ignn",
+            ["patch_stride", "position"],
+        ),
+        (tiny_ignn(3, embedding="vgg19"), "ignn", ["window_center is centered"]),
+        (tiny_ignn(embedding="vgg19").clone(residual_scale=1.0), "ignn", ["not 0.1"]),
+        (tiny_ignn(), "edsr", ["no IGNN"]),
+        (EDSR(scale=2, features=4, num_blocks=1), "ignn", ["no EDSR"]),
+    ],
+)
+def test_what_the_original_cannot_hold_is_refused(model, layout, words):
+    with pytest.raises(InputError, match=LAYOUTS[layout].program) as error:
+        network_to_torch(model, {}, layout=layout)
+    for word in words:
+        assert word in str(error.value)

@@ -1,6 +1,4 @@
-"""VGG19's weights in every form, and PyTorch's files."""
-
-import sys
+"""VGG19's weights in every form."""
 
 import jax
 import numpy as np
@@ -8,12 +6,9 @@ import pytest
 import safetensors.numpy
 
 from ignn_jax.models.embedding import VGG19_SHAPES
-from ignn_jax.weights.torch import load_torch
 from ignn_jax.weights.vgg19 import load_vgg19
 from tests.checks import assert_same, refusal
 from tests.networks import random_variables, tiny_ignn
-
-# VGG19
 
 
 @pytest.fixture(scope="module")
@@ -93,24 +88,10 @@ def test_what_is_no_vgg19_is_refused(tmp_path, name):
     refusal(load_vgg19, tmp_path / name)
 
 
-# PyTorch's files
-
-
-def test_pth_without_torch_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for load in (load_vgg19, load_torch):
-        message = refusal(load, tmp_path / "vgg19.pth")
-        assert "pip install 'ignn-jax[torch]'" in message
-
-
-def test_pth_with_torch(tmp_path, vgg19):
-    torch = pytest.importorskip("torch", reason=".pth needs PyTorch")
-    state = {n: torch.from_numpy(a) for n, a in as_torchvision(vgg19).items()}
-    for name, content in (("a", state), ("b", {"state_dict": state, "epoch": 3})):
-        torch.save(content, tmp_path / f"{name}.pth")
-        loaded = load_vgg19(tmp_path / f"{name}.pth")
-        assert_same(loaded, {"vgg19": {"embedding": vgg19}})
-    torch.save({"epoch": 3}, tmp_path / "c.pth")
-    assert "no state dict" in refusal(load_torch, tmp_path / "c.pth")
-    (tmp_path / "d.pth").write_text("not a pickle")
-    assert "not a PyTorch checkpoint" in refusal(load_torch, tmp_path / "d.pth")
+@pytest.mark.parametrize("layer", ["features.17.weight", "features.1.running_mean"])
+def test_a_relative_of_vgg19_is_refused(tmp_path, vgg19, layer):
+    """VGG16's third block, and batch normalization."""
+    tensors = as_torchvision(vgg19) | {layer: np.zeros(3, np.float32)}
+    safetensors.numpy.save_file(tensors, tmp_path / "vgg.safetensors")
+    message = refusal(load_vgg19, tmp_path / "vgg.safetensors")
+    assert f"another network than VGG19: it has {layer}" in message
