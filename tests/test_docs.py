@@ -78,7 +78,10 @@ def commands() -> list[Command]:
 
 
 COMMANDS = commands()
-CLI = ("upscale", "evaluate", "weights", "convert", "plot", "explain", "data inspect")
+CLI = (
+    *("upscale", "evaluate", "weights", "convert", "export", "plot", "explain"),
+    "data inspect",
+)
 PROGRAMS = ("experiments.pretrained", "benchmarks.inference", "benchmarks.growth")
 
 

@@ -17,6 +17,7 @@ from ignn_jax.cli import (
     data,
     evaluate,
     explain,
+    export,
     plot,
     upscale,
     weights,
@@ -25,7 +26,7 @@ from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 
 # They import JAX, which is slow, only when they run: --help answers at once.
-_COMMANDS = (upscale, evaluate, weights, convert, plot, explain, data)
+_COMMANDS = (upscale, evaluate, weights, convert, export, plot, explain, data)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 from jaxtyping import Float
 
 from ignn_jax.ops.types import Array
@@ -90,22 +91,46 @@ def imresize_jnp(
         raise ValueError(f"image must be [..., H, W, C], not {image.shape}")
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"image must be of a float dtype, not {image.dtype}")
-    matrices = {}
-    for axis, weights, indices in _passes(image.shape[-3:-1], scale, size, padding):
-        matrix = np.zeros((len(weights), image.shape[axis - 3]), np.float32)
-        # Not `+=`: padding sends several taps to one pixel, and it would keep only one.
-        np.add.at(matrix, (np.arange(len(weights))[:, None], indices), weights)
-        matrices[axis] = matrix
     *batch, height, width, channels = image.shape
     # Two plain products: XLA fails to compile one einsum of a batch for an H100.
-    rows, columns = matrices[0], np.kron(matrices[1].T, np.eye(channels, dtype="f"))
+    rows, columns = _matrices((height, width), scale, size, padding)
+    kron = np.kron if isinstance(columns, np.ndarray) else jnp.kron
+    columns = kron(columns.T, np.eye(channels, dtype="f"))
     multiply = functools.partial(
         jnp.matmul,
         precision=jax.lax.Precision.HIGHEST,  # TF32, bfloat16: 3 digits
     )
     image = image.astype(jnp.float32).reshape(*batch, height, width * channels)
     resized = multiply(multiply(rows, image), columns)  # [..., H', W' * C]
-    return resized.reshape(*batch, len(rows), -1, channels)
+    return resized.reshape(*batch, rows.shape[0], -1, channels)
+
+
+def _matrices(lengths, scale, size, padding) -> Sequence[Array]:
+    """The two passes as matrices, [out, in]: the vertical and the horizontal one."""
+    if any(map(is_symbolic_dim, lengths)):
+        return [_shrinking_matrix(length, round(1 / scale)) for length in lengths]
+    matrices = [np.zeros((0, 0))] * 2
+    for axis, weights, indices in _passes(lengths, scale, size, padding):
+        matrices[axis] = np.zeros((len(weights), lengths[axis]), np.float32)
+        # Not `+=`: padding sends several taps to one pixel, and it would keep only one.
+        np.add.at(matrices[axis], (np.arange(len(weights))[:, None], indices), weights)
+    return matrices
+
+
+def _shrinking_matrix(length, factor: int) -> jax.Array:
+    """The pass at scale 1 / factor for a length that only an exported program knows.
+
+    All rows have the same weights; any of them gives these, far from the edges.
+    """
+    middle = 8
+    weights, indices = _taps(16 * factor, 16, 1 / factor, "symmetric")
+    taps = (indices[middle] - middle * factor).astype(np.int32)[None]
+    rows = jnp.arange(length // factor, dtype=jnp.int32)[:, None]
+    # Mirrored, as by `_taps`.
+    position = (factor * rows + taps) % (2 * length)
+    position = jnp.minimum(position, 2 * length - 1 - position)
+    matrix = jnp.zeros((length // factor, length), jnp.float32)
+    return matrix.at[rows, position].add(weights[middle].astype(np.float32)[None])
 
 
 def _passes(

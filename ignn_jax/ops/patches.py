@@ -70,10 +70,10 @@ def unfold(
       [B, M1, S * P, M2, S * P, C].
     """
     size = np.array(image.shape[1:3]) // scale
-    grid = patch_grid(size, patch_size, stride)
-    for axis, count, before in zip((1, 3), *grid, strict=True):
+    counts, zeros = (n.tolist() for n in patch_grid(size, patch_size, stride))
+    for axis, count, before in zip((1, 3), counts, zeros, strict=True):
         image = _unfold_axis(
-            image, axis, int(count), scale * before, scale * patch_size, scale * stride
+            image, axis, count, scale * before, scale * patch_size, scale * stride
         )
     return image
 
@@ -219,10 +219,10 @@ def _overlap_add(x, axis, step):
 def _pad(x, axis, before, after):
     # Concatenated: XLA on CPU turns the sum of padded arrays into a 3 x slower loop.
     first, last = (
-        jnp.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+        [jnp.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)] if n else []
         for n in (before, after)
     )
-    return jnp.concatenate([first, x, last], axis=axis)
+    return jnp.concatenate([*first, x, *last], axis=axis)
 
 
 def _slice(x, axis, start, stop):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 from jaxtyping import Float, Int
 
 from ignn_jax.ops.patches import grid_region, patch_grid, unfold
@@ -121,10 +122,11 @@ def nearest_patches(
         block=min(rows.union, max(1, block // columns.union)),
         exclude_self=scale == 1 and (regions is not None or math.prod(sides) > 1),
     )
-    tiles = (queries.shape[0], len(rows.first), len(columns.first))
+    tiles = (queries.shape[0], rows.first.shape[0], columns.first.shape[0])
+    numbers = (jnp.arange(n, dtype=jnp.int32) for n in tiles)
     found = jax.lax.map(
         lambda tile: search.tile(*tile),
-        tuple(jnp.asarray(n.ravel(), jnp.int32) for n in np.indices(tiles)),
+        tuple(n.ravel() for n in jnp.meshgrid(*numbers, indexing="ij")),
     )
 
     def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
@@ -272,8 +274,9 @@ def _plan_axis(
     The part begins with `first_query` and `first_candidate` of the image, which has
     `count` candidates. Windows are `width` wide, and at most `limit`.
     """
-    tiles = math.ceil(queries / TILE)
-    tile = math.ceil(queries / tiles)
+    tiles = -(-queries // TILE)
+    # Tiles of one size, or as large as possible if only an exported program knows it.
+    tile = TILE if is_symbolic_dim(queries) else -(-queries // tiles)
     number = first_query + jnp.arange(tiles * tile).reshape(tiles, tile)
     starts = window_starts(number, count, width, **center) - first_candidate
     union = min(candidates, windows_union(tile, limit, **center))

@@ -15,10 +15,12 @@ import ignn_jax
 from ignn_jax.cli import main
 from ignn_jax.models import EDSR
 from ignn_jax.weights.find import FILENAME
-from ignn_jax.weights.network import load_with_header, save
+from ignn_jax.weights.network import save
 from tests.networks import REPOSITORY, random_variables, run, save_pictures, tiny_ignn
 
-COMMANDS = ("upscale", "explain", "evaluate", "weights", "convert", "plot", "data")
+COMMANDS = (
+    *("upscale", "explain", "evaluate", "weights", "convert", "export", "plot", "data"),
+)
 
 
 def save_network(folder, model):
@@ -192,44 +194,6 @@ def test_evaluate_a_folder(workdir, pictures, capsys):
     assert all(line.count(" dB / ") == 2 for line in lines[-3:])
 
 
-def test_convert_without_torch_names_the_extra(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    line = refused(capsys, "convert", "a.pth", "-o", tmp_path / "b", "--scale", 2)
-    assert "ignn-jax[torch]" in line
-    assert not list(tmp_path.iterdir())
-
-
-def test_convert_writes_a_weights_file(tmp_path, monkeypatch):
-    with np.load(REPOSITORY / "tests/golden/x2_windowed_odd.npz") as arrays:
-        state = {
-            name.removeprefix("weights/"): arrays[name]
-            for name in arrays.files
-            if name.startswith("weights/")
-        }
-    monkeypatch.setattr("ignn_jax.weights.torch.load_torch", lambda path: state)
-    output = tmp_path / "x2.safetensors"
-    assert call("convert", "IGNN_x2.pth", "-o", output, "--scale", 2) == 0
-    model, variables, header = load_with_header(output)
-    assert (model.scale, header["source"]) == (2, "IGNN_x2.pth")
-    np.testing.assert_array_equal(
-        variables["params"]["tail"]["bias"], state["tail.0.0.bias"]
-    )
-
-
-def test_convert_refuses_a_missing_folder_before_it_reads(tmp_path, capsys):
-    output = tmp_path / "missing" / "out.safetensors"
-    line = refused(capsys, "convert", "none.pth", "-o", output, "--scale", 2)
-    assert f"no folder {output.parent}" in line
-    assert not list(tmp_path.iterdir())
-
-
-def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ignn_jax.weights.torch.load_torch", lambda path: {})
-    line = refused(capsys, "convert", "a.pth", "-o", tmp_path / "b", "--scale", 2)
-    assert "a.pth: not the weights of an x2 IGNN" in line
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -250,6 +214,17 @@ def test_convert_names_what_is_wrong(tmp_path, monkeypatch, capsys):
         ),
         (("evaluate", "--weights", "none", "--data", "none"), "none"),
         (("convert", "a.pth", "-o", "b", "--scale", "5"), "--scale"),
+        (("convert", "a.pth"), "--output: give one file"),
+        (("convert", "a.pth", "b", "-o", "b"), "--output: give one file"),
+        (("convert", "a", "b", "--layout", "edsr"), "--layout: is for the other"),
+        (("convert", "a", "b", "--to", "torch", "--scale", "2"), "--scale: is for"),
+        (("convert", "tiny-x2", "b"), "tiny-x2: weights of this package already; to"),
+        (("convert", "tiny-x2", "b"), "add --to torch"),
+        (("convert", "tiny-x2", "b", "--to", "torch"), "tiny-x2: sczhou/IGNN has no"),
+        (("weights", "none", "--verify"), "none: no such weights file"),
+        (("export", "--weights", "tiny-x2", "-o", "a.onnx"), "--shape: an ONNX file"),
+        (("export", "--weights", "tiny-x2", "-o", "a", "--shape", "9"), "such as 256x"),
+        (("export", "--weights", "tiny-x2", "-o", "none/a"), "--output: none/a: no"),
     ],
 )
 def test_a_mistake_is_one_line(capsys, args, words):
