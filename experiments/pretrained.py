@@ -34,9 +34,9 @@ from ignn_jax.cli.words import in_words
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
-from ignn_jax.evaluation.scores import BICUBIC, evaluate, mean_score
-from ignn_jax.evaluation.setup import bicubic_setup, network_setup
+from ignn_jax.evaluation.scores import evaluate, mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
+from ignn_jax.inference.upscalers import bicubic_upscaler, upscaler
 from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
 from ignn_jax.weights.file import count_parameters, read_weights
@@ -95,17 +95,18 @@ def make(args: argparse.Namespace) -> None:
     check_output(output, field="output")
 
     for name in flags:
-        runs.train(args.workdir / name, flags[name])
-    found = {name: runs.evaluate(args.workdir / name, benchmarks) for name in flags}
-    networks = {name: _describe(args.workdir / name, found[name]) for name in flags}
+        runs.train(args.workdir / name, runs.read_config(flags[name]))
+    networks = {name: _describe(args.workdir / name, benchmarks) for name in flags}
     candidates = [f"ignn_{name}" for name in args.embeddings]
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables = load(args.workdir / shipped)
     held_out = _held_out(config)
-    upscale = bicubic_setup(config.scale).upscalers[BICUBIC]
+    upscale = bicubic_upscaler(config.scale)
+    folder = args.workdir / "bicubic"
+    found = runs.score(upscale, benchmarks, scale=config.scale, folder=folder)
     bicubic = {
         "validation": mean_score(evaluate(upscale, held_out))._asdict(),
-        "sets": _means(found[shipped], BICUBIC),
+        "sets": _means(found),
     }
     costs = {}
     if not args.float32:
@@ -118,7 +119,7 @@ def make(args: argparse.Namespace) -> None:
         }
     small = bool(costs) and all(cost < _TOLERANCE for cost in costs.values())
     results = {
-        **_circumstances(args, found[shipped]),
+        **_circumstances(args),
         "scale": config.scale,
         "validation_images": len(held_out),
         "networks": {"bicubic": bicubic, **networks},
@@ -134,29 +135,39 @@ def make(args: argparse.Namespace) -> None:
     print(f"\n{table}\n{output}: {shipped}, stored as {results['stored']}")
 
 
-def _describe(workdir, found):
+def _describe(workdir, benchmarks):
     """What is known about a network, as values that JSON can hold."""
     tensors, header = read_weights(find_weights(workdir))
+    model, variables = load(workdir)
+    found = runs.score(
+        upscaler(model, variables, tile=0),
+        benchmarks,
+        scale=model.scale,
+        folder=workdir / "scores",
+        weights=workdir,
+    )
     return {
         "parameters": count_parameters(tensors),
         "steps": header["step"],
         "hours": round(runs.training_hours(workdir), 3),
         "validation": runs.validation_score(workdir)._asdict(),
-        "sets": _means(found, found["method"]),
+        "sets": _means(found),
     }
 
 
-def _means(found, method):
-    return {part["name"]: part["means"][method] for part in found["sets"]}
+def _means(found):
+    return {
+        name: mean_score(scores.values())._asdict() for name, scores in found.items()
+    }
 
 
-def _circumstances(args, found):
+def _circumstances(args):
     return {
         "trained_on": args.trained_on or runs.public([args.train]),
         "command": runs.public(["python", "-m", "experiments.pretrained", *args.argv]),
         "commit": runs.commit(),
         "machine": describe_machine("jax", "flax", "numpy"),
-        "device": found["versions"]["device"],
+        "device": jax.devices()[0].device_kind,
     }
 
 
@@ -175,8 +186,8 @@ def _cost_of_float16(pairs, model, variables, tile):
     """How many dB rounding the weights costs on these images."""
     rounded = jax.tree.map(lambda x: x.astype(np.float16).astype(x.dtype), variables)
     before, after = (
-        mean_score(evaluate(setup.upscalers[setup.label], pairs))
-        for setup in (network_setup(model, v, tile=tile) for v in (variables, rounded))
+        mean_score(evaluate(upscaler(model, v, tile=tile), pairs))
+        for v in (variables, rounded)
     )
     return before.psnr - after.psnr
 

@@ -1,13 +1,13 @@
-"""The runs that experiments consist of, each training in a process of its own.
+"""The trainings and evaluations that an experiment is made of.
 
-Whatever is finished is not done again.
+What is finished is not done again, and what was stopped goes on.
 """
 
+import hashlib
 import json
 import pathlib
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,20 +16,21 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from ignn_jax.data.benchmarks import Benchmark
-from ignn_jax.evaluation import formats
-from ignn_jax.evaluation.benchmark import Outputs, evaluate_benchmark, write_outputs
-from ignn_jax.evaluation.scores import Score
-from ignn_jax.evaluation.setup import load_setup
+from ignn_jax.data.benchmarks import Benchmark, read_pair
+from ignn_jax.evaluation.scores import Score, evaluate_pair
+from ignn_jax.files import check_output_folder, write_text
+from ignn_jax.inference.upscalers import Upscaler
+from ignn_jax.training import run
+from ignn_jax.training.config import resolve
 from ignn_jax.training.log import read_rows
 from ignn_jax.weights.file import read_header
-from ignn_jax.weights.find import FILENAME
+from ignn_jax.weights.find import FILENAME, find_weights
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]
 
 
 def read_config(arguments: Sequence[str]) -> ConfigDict:
-    """The config of a training's command line, which may have other flags too.
+    """The config of a command line of `ignn_jax.main`, which may have other flags too.
 
     If `ignn_jax.main` refuses the command line, it says why and this program ends.
     """
@@ -41,50 +42,75 @@ def read_config(arguments: Sequence[str]) -> ConfigDict:
         values(argv, known_only=True)
         holder.value.keys()  # raises what went wrong when the file was loaded
     except Exception:  # a config is a program
-        _run_main(*arguments)
+        command = [sys.executable, "-m", "ignn_jax.main", *arguments]
+        if status := subprocess.call(command):
+            sys.exit(status)
         raise
     return holder.value
 
 
-def train(workdir: pathlib.Path, arguments: Sequence[str]) -> None:
+def train(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Trains to the end, from wherever the run in the workdir stopped.
 
-    Ctrl-C and SIGTERM reach the training, which saves; then this program ends too.
+    Ctrl-C and SIGTERM end the run with a checkpoint, and the program with it.
 
     Args:
       workdir: of the run.
-      arguments: of `ignn_jax.main`, without the workdir.
+      config: as of `configs/base.py`.
+
+    Raises:
+      InputError: as `ignn_jax.training.run.train`.
     """
-    config = read_config(arguments)
-    if _is_finished(workdir, config):
+    if is_finished(workdir, config):
         print(f"{workdir}: finished before", flush=True)
         return
-    _run_main(*arguments, f"--workdir={workdir}")
-    if _last_step(workdir) != config.train.steps:
+    print(f"\nTraining in {workdir}", flush=True)
+    if run.train(config, workdir).step != config.train.steps:
         sys.exit(0)  # it was told to stop, and said so
 
 
-def evaluate(workdir: pathlib.Path, benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
-    """What `ignn-jax evaluate` reports for a run's network, kept as `benchmarks.json`.
+def score(
+    upscale: Upscaler,
+    benchmarks: Sequence[Benchmark],
+    *,
+    scale: int,
+    folder: pathlib.Path,
+    weights: str | pathlib.Path | None = None,
+) -> dict[str, dict[str, Score]]:
+    """Scores the images of some sets, or reads the scores that they had before.
 
-    To be called when all is trained: it runs in this process and takes JAX's devices.
+    Args:
+      upscale: a method, from an LR image to an HR image, uint8 RGB both.
+      benchmarks: the images.
+      scale: of the super-resolution.
+      folder: keeps the scores, one JSON file per set.
+      weights: of the network, as `find_weights` takes them: with others, the scores are
+        made anew.
+
+    Returns:
+      The score of each image by name, by set.
+
+    Raises:
+      InputError: an image cannot be read, or the scores cannot be kept.
     """
-    setup = load_setup(workdir, scale=None, tile=0, ensemble=False)
-    path = workdir / "benchmarks.json"
-    if path.exists():
-        found = _read_json(path)
-        sets = [(part["folder"], part["failures"]) for part in found["sets"]]
-        same = found["weights"]["sha256"] == setup.weights["sha256"]
-        if same and sets == [(str(part.folder), []) for part in benchmarks]:
-            return found
-    print(f"\nEvaluation of {workdir}", flush=True)
-    results = [evaluate_benchmark(setup, benchmark) for benchmark in benchmarks]
-    for result in results:
-        print(f"\n{formats.format_set(result, scale=setup.scale)}")
-    write_outputs(Outputs(json=path), setup, results)
-    if failures := formats.format_failures(results):
-        sys.exit(failures)
-    return _read_json(path)
+    check_output_folder(folder, field="workdir")
+    sha256 = weights and _sha256(find_weights(weights))
+    found = {}
+    for benchmark in benchmarks:
+        path = folder / f"{benchmark.name}.json"
+        images = [str(files.hr.resolve()) for files in benchmark.pairs]
+        source = {"sha256": sha256, "images": images}
+        scores = _kept_scores(path, source)
+        if not scores:
+            print(f"Evaluation: {path}", flush=True)
+            pairs = (read_pair(files, scale=scale) for files in benchmark.pairs)
+            scores = {
+                pair.name: evaluate_pair(pair, {"sr": upscale}).scores["sr"]
+                for pair in pairs
+            }
+            write_text(path, json.dumps({"source": source, "scores": scores}))
+        found[benchmark.name] = scores
+    return found
 
 
 def training_hours(workdir: pathlib.Path) -> float:
@@ -120,40 +146,27 @@ def public(arguments: Sequence[str]) -> str:
     return shlex.join(absolute.sub("PATH/", argument) for argument in arguments)
 
 
-def _is_finished(workdir, config):
+def is_finished(workdir: pathlib.Path, config: ConfigDict) -> bool:
     """Whether the run in the workdir has this config and came to its end."""
-    path = workdir / "config.json"
-    if not path.exists() or _last_step(workdir) != config.train.steps:
+    path, weights = workdir / "config.json", workdir / FILENAME
+    if not path.exists() or not weights.exists():
+        return False
+    if read_header(weights)["step"] != config.train.steps:
         return False
     # If the config is another one, the training names the keys and refuses or goes on.
-    return _read_json(path) == config.to_dict()
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return saved == resolve(config, saved).to_dict()
 
 
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
+def _kept_scores(path: pathlib.Path, source: dict[str, Any]) -> dict[str, Score]:
+    """The scores in a file; none if it is not there or they are of something else."""
+    if not path.exists():
+        return {}
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    scores = kept["scores"] if kept["source"] == source else {}
+    return {name: Score(*values) for name, values in scores.items()}
 
 
-def _last_step(workdir):
-    """The step of the weights in the workdir; None if there are none."""
-    path = workdir / FILENAME
-    return read_header(path)["step"] if path.exists() else None
-
-
-def _run_main(*arguments):
-    """Runs `ignn_jax.main` to its end; exits with its status if it failed."""
-    command = ["-m", "ignn_jax.main", *arguments]
-    print("\npython", shlex.join(command), flush=True)
-    process = subprocess.Popen([sys.executable, *command])
-    # The terminal sends Ctrl-C to both processes.
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
-    }
-    status = process.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    if status < 0:
-        name = signal.Signals(-status).name
-        sys.exit(f"ended by {name}; the same command goes on from there")
-    if status:
-        sys.exit(status)  # it said why
+def _sha256(path: pathlib.Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

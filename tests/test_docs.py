@@ -82,7 +82,10 @@ CLI = (
     *("upscale", "evaluate", "weights", "convert", "export", "plot", "explain"),
     "data inspect",
 )
-PROGRAMS = ("experiments.pretrained", "benchmarks.inference", "benchmarks.growth")
+PROGRAMS = (
+    *("experiments.pretrained", "experiments.table1"),
+    *("benchmarks.inference", "benchmarks.growth"),
+)
 
 
 class _ParsedError(Exception):

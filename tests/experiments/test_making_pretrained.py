@@ -6,7 +6,6 @@ import time
 
 import jax
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -84,9 +83,7 @@ def test_weights_are_made_from_a_run_made_by_hand_and_after_a_kill(folder):
     while process.poll() is None and not list(checkpoints.glob("*[0-9]")):
         time.sleep(0.01)
     assert process.returncode is None, finish(process).stderr
-    (child,) = psutil.Process(process.pid).children()
     process.kill()
-    child.kill()
     assert f"{workdir / 'edsr'}: finished before\n" in finish(process).stdout
 
     done = make(folder)
@@ -109,8 +106,8 @@ def test_weights_are_made_from_a_run_made_by_hand_and_after_a_kill(folder):
     done = make(folder, "--float32")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": finished before\n") == len(NETWORKS)
-    assert "python -m ignn_jax" not in done.stdout
-    assert "Evaluation of" not in done.stdout
+    assert "Training in" not in done.stdout
+    assert "Evaluation:" not in done.stdout
     assert read(workdir / "results.json")["networks"] == results["networks"]
     _, variables = load(made)
     _, original = load(workdir / results["shipped"])
