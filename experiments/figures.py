@@ -62,7 +62,7 @@ def load_ignn(weights: str) -> tuple[IGNN, dict[str, Any]]:
 def run(
     draw: Callable[[argparse.Namespace], Figure],
     doc: str,
-    options: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any],
     argv: list[str],
 ) -> int:
     """Runs a program that draws a figure of a photograph; returns the exit status.
@@ -81,8 +81,9 @@ def run(
     parser.add_argument("image", type=pathlib.Path, metavar="PHOTOGRAPH")
     for name, keywords in options.items():
         parser.add_argument(f"--{name}", **keywords)
-    output = {"type": pathlib.Path, "required": True, "metavar": "FILE.png"}
-    parser.add_argument("-o", "--output", **output)
+    parser.add_argument(
+        "-o", "--output", type=pathlib.Path, required=True, metavar="FILE.png"
+    )
 
     def write(args):
         check_output(args.output, field="output", suffix=".png")
