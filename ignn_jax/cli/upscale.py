@@ -75,12 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dtype of the convolutions (default: that of the weights)",
     )
     add("--format", help="png, jpg, webp, ... (default: the input's)")
-    add(
+    losses = parser.add_mutually_exclusive_group()
+    losses.add_argument(
         "--quality",
         type=quality,
-        default=95,
         metavar="N",
-        help="1 to 100, for JPEG, WebP, AVIF and HEIC (default: %(default)s)",
+        help="1 to 100, for JPEG, WebP, AVIF and HEIC (default: 95, or lossless for a "
+        "lossless WebP)",
+    )
+    losses.add_argument(
+        "--lossless",
+        action="store_true",
+        help="write WebP and HEIC without loss, and refuse JPEG and AVIF",
     )
     add("--strip", action="store_true", help="drop EXIF, color profile and resolution")
     existing = parser.add_mutually_exclusive_group()
@@ -130,6 +136,7 @@ def _run(args: argparse.Namespace) -> int:
     options = Options(
         end_size=end_size,
         quality=args.quality,
+        lossless=args.lossless,
         overwrite=args.overwrite,
         skip_existing=args.skip_existing,
         strip=args.strip,

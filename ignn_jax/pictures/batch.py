@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 from ignn_jax.devices import failure
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output, check_output_folder, identity, write_bytes
+from ignn_jax.pictures import png
 from ignn_jax.pictures.crops import beside_bicubic
 from ignn_jax.pictures.end_size import EndSize
-from ignn_jax.pictures.formats import FORMATS, check_size, check_target
+from ignn_jax.pictures.formats import (
+    FORMATS,
+    check_lossless,
+    check_size,
+    check_target,
+)
 from ignn_jax.pictures.jobs import Job
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.reader import MAX_PIXELS, read_picture
@@ -22,7 +28,7 @@ from ignn_jax.pictures.upscale import (
     upscale_picture,
     view_picture,
 )
-from ignn_jax.pictures.writer import write_picture
+from ignn_jax.pictures.writer import fit_picture, write_picture
 
 
 class Options(NamedTuple):
@@ -30,7 +36,7 @@ class Options(NamedTuple):
 
     Attributes:
       end_size: the size it is to have.
-      quality: as in `write_picture`.
+      quality, lossless: as in `write_picture`.
       overwrite: replace targets that exist.
       skip_existing: skip pictures whose targets exist, and those that are targets.
       strip: drop EXIF, color profile and resolution.
@@ -39,7 +45,8 @@ class Options(NamedTuple):
     """
 
     end_size: EndSize = EndSize()
-    quality: int = 95
+    quality: int | None = None
+    lossless: bool = False
     overwrite: bool = False
     skip_existing: bool = False
     strip: bool = False
@@ -136,13 +143,18 @@ def upscale_file(
     """
     source, target = job
     check_target(target, overwrite=options.overwrite)
+    if options.lossless:
+        check_lossless(target)
     picture = read_picture(source, max_pixels=options.max_pixels)
+    if options.strip:
+        picture = Picture(
+            picture.samples, notes=picture.notes, is_lossless=picture.is_lossless
+        )
+    picture = fit_picture(picture, target)
     height, width, channels = picture.samples.shape
     size = options.end_size.of(height, width, scale=network.scale)
     check_size(target, (*size, channels), picture.samples.dtype)
     check_output_folder(target.parent, field="output")
-    if options.strip:
-        picture = picture._replace(icc_profile=None, exif=None, dpi=None)
     if target.suffix.lower() != source.suffix.lower() not in FORMATS:
         note = f"{source.suffix or 'this format'} is not written: see {target.name}"
         picture = picture._replace(notes=(*picture.notes, note))
@@ -152,7 +164,9 @@ def upscale_file(
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    notes = upscaled.notes + write_picture(upscaled, target, quality=options.quality)
+    notes = upscaled.notes + write_picture(
+        upscaled, target, quality=options.quality, lossless=options.lossless
+    )
     if options.comparison:
         _compare(upscaled, resize_picture(picture, size), network, options.comparison)
     return notes
@@ -188,7 +202,9 @@ def _compare(upscaled: Picture, bicubic: Picture, network: Network, path: Path) 
         view_picture(upscaled), view_picture(bicubic), label=network.label
     )
     # The sheet is RGB, which the profile of a gray picture does not fit.
-    profile = upscaled.icc_profile if upscaled.samples.shape[-1] >= 3 else None
+    is_color = upscaled.samples.shape[-1] >= 3
+    chunks = upscaled.description.chunks if upscaled.description else ()
     buffer = io.BytesIO()
+    profile = upscaled.icc_profile if is_color else None
     sheet.save(buffer, "PNG", icc_profile=profile)
-    write_bytes(path, buffer.getbuffer())
+    write_bytes(path, png.with_chunks(buffer.getbuffer(), chunks))

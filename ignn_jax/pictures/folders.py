@@ -6,13 +6,23 @@ from pathlib import Path
 
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.formats import FORMATS
+from ignn_jax.pictures.raw import RAW_SUFFIXES
 
 # Files that training and evaluation read from a folder.
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".apng", ".avif", ".bmp", ".dib", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg"),
+    *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+)
 
-# Files that are upscaled. HEIC is included even if it cannot be read here: its error
-# says what to install, while a skipped file would go unnoticed.
-PICTURE_SUFFIXES = frozenset({*FORMATS, ".gif", ".avif", ".heic", ".heif"})
+# Files that are upscaled. HEIC and the raw files of cameras are included even if they
+# cannot be read: the error says what to do, while a skipped file would go unnoticed.
+PICTURE_SUFFIXES = RAW_SUFFIXES.union(
+    FORMATS,
+    IMAGE_SUFFIXES,
+    (".avifs", ".gif", ".heic", ".heics", ".heif", ".hif"),
+    (".icb", ".j2c", ".jpc", ".jpf", ".jpx", ".vda", ".vst"),  # JPEG 2000 and TGA
+    (".dds", ".ico", ".pcx", ".pfm", ".psd", ".qoi", ".ras", ".sgi", ".xbm", ".xpm"),
+)
 
 
 def files_below(

@@ -13,10 +13,14 @@ from ignn_jax.files import check_free
 # Formats that are written.
 FORMATS = {
     ".png": "PNG",
+    ".apng": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".webp": "WEBP",
     ".bmp": "BMP",
+    ".dib": "BMP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
@@ -26,12 +30,14 @@ with contextlib.suppress(ImportError):
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    FORMATS |= {".heic": "HEIF", ".heif": "HEIF"}
+    FORMATS |= {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
 
 WITH_ALPHA = {"PNG", "WEBP", "TIFF", "AVIF", "HEIF"}
 WITH_16_BITS = {"PNG", "TIFF"}
 WITH_PROFILE = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF"}
+COLOR_ONLY = {"WEBP", "AVIF", "HEIF"}  # gray is stored as color
 MAX_JPEG_EXIF = 65533
+_NEVER_LOSSLESS = {"JPEG", "AVIF"}
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "HEIF": 16384}
 _MAX_BYTES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}  # of pixels
@@ -62,6 +68,18 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     check_free(path, overwrite=overwrite)
 
 
+def check_lossless(path: Path) -> None:
+    """Refuses, before any work is done, a format that always loses something.
+
+    Raises:
+      InputError: it does.
+    """
+    if (name := format_of(path)) in _NEVER_LOSSLESS:
+        raise InputError(
+            f"{path}: {name} is never written without loss; write PNG or WebP"
+        )
+
+
 def check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
     """Refuses, before any work is done, samples that the path's format cannot hold.
 
@@ -76,7 +94,8 @@ def check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
             f"{path}: {name} holds at most {limit} pixels a side, not {width} x "
             f"{height}; write another format"
         )
-    if math.prod(shape) * dtype.itemsize > _MAX_BYTES.get(name, math.inf):
+    is_deep = dtype == np.uint16 and name in WITH_16_BITS
+    if math.prod(shape) * (1 + is_deep) > _MAX_BYTES.get(name, math.inf):
         raise InputError(
             f"{path}: {name} holds at most 4 GiB, less than {width} x {height} pixels "
             "take; write another format"

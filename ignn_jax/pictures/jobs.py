@@ -174,8 +174,8 @@ def _find(source: str | Path, failures: list[InputError]) -> list[_Found]:
     ]
     if not found and not errors:
         raise InputError(
-            f"{source}: holds no pictures; looked for "
-            + ", ".join(sorted(PICTURE_SUFFIXES))
+            f"{source}: holds no pictures; their names end in .png, .jpg, .webp, .tif "
+            "or the like"
         )
     return found
 

@@ -17,7 +17,7 @@ from ignn_jax.errors import InputError
 from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
 from ignn_jax.pictures.formats import FORMATS
 from ignn_jax.pictures.picture import Picture
-from ignn_jax.pictures.png16 import is_png16
+from ignn_jax.pictures.png import is_png16
 from ignn_jax.pictures.tiff import is_tiff
 
 # Twice the pixels of a 100-megapixel camera; a file with more may be an attack.
@@ -49,7 +49,7 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
     data = _read_bytes(Path(path))
     advice = "; if that is right, allow more pixels"
     with _named(path, max_pixels, advice), _settings(data, max_pixels):
-        return check_range(decode(data, max_pixels=max_pixels))
+        return check_range(decode(data, name=path, max_pixels=max_pixels))
 
 
 def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
@@ -82,7 +82,7 @@ def decode_rgb(data: bytes, *, name: str | os.PathLike[str]) -> np.ndarray:
     """`read_rgb` of a file's bytes; `name` is what errors call it."""
     limit = 2 * (Image.MAX_IMAGE_PIXELS or sys.maxsize)  # as Pillow has it
     with _named(name, limit):
-        samples = decode(data, max_pixels=limit).samples
+        samples = decode(data, name=name, max_pixels=limit).samples
         is_gray = samples.shape[-1] < 3
         colors = _to_8_bits(samples[..., : 1 if is_gray else 3])
         return np.repeat(colors, 3, axis=-1) if is_gray else colors

@@ -14,9 +14,16 @@ from PIL import Image
 from PIL import TiffImagePlugin as tiff
 from PIL.ExifTags import Base
 
+from ignn_jax.pictures.described import by_exif, by_tags
 from ignn_jax.pictures.metadata import kept_exif, upright, valid_dpi
 from ignn_jax.pictures.picture import Picture
-from ignn_jax.pictures.tiff_samples import CMYK, Layout, interpret, layout_of
+from ignn_jax.pictures.tiff_samples import (
+    CMYK,
+    Layout,
+    interpret,
+    is_converted,
+    layout_of,
+)
 
 _YCBCR = 6
 _JPEGS = (6, 7)  # compressions
@@ -58,13 +65,15 @@ def read(data: bytes, *, max_pixels: int) -> Picture | None:
     if pages > 1:
         notes.insert(0, f"holds {pages} pictures, of which the first is taken")
     samples = upright(samples, tags.get(Base.Orientation))
-    dpi, exif = None, None
+    dpi, exif, description = None, None, None
     try:
+        if not profile and not is_converted(layout):
+            description = by_tags(tags) or by_exif(tags)
         dpi = _dpi_of(tags)
         exif = kept_exif(tags)
     except Exception:  # Pillow raises almost every kind
         notes.append("its EXIF data are damaged and left out")
-    return Picture(samples, profile, exif, dpi, tuple(notes))
+    return Picture(samples, profile, exif, dpi, tuple(notes), description)
 
 
 def read_tags(data: bytes) -> tuple[Image.Exif, int]:

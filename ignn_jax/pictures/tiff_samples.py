@@ -10,7 +10,7 @@ import numpy as np
 from PIL import TiffImagePlugin as tiff
 
 from ignn_jax.pictures.color import cmyk_to_srgb, lab_to_srgb
-from ignn_jax.pictures.picture import (
+from ignn_jax.pictures.samples import (
     as_dtype,
     divide_by_alpha,
     full_range,
@@ -148,9 +148,14 @@ def interpret(
     return colors, profile, notes
 
 
+def is_converted(layout: Layout) -> bool:
+    """Whether `interpret` converts the colors to sRGB."""
+    return layout.photometric in (CMYK, _LAB, _ICC_LAB)
+
+
 def _notes(layout: Layout) -> list[str]:
     notes = []
-    if layout.photometric in (CMYK, _LAB, _ICC_LAB):
+    if is_converted(layout):
         name = "CMYK" if layout.photometric == CMYK else "LAB"
         notes.append(f"{name} colors are converted to sRGB")
     elif layout.bits == 1 and layout.photometric != _PALETTE and layout.shape[2] == 1:

@@ -9,12 +9,12 @@ import numpy as np
 
 from ignn_jax.errors import InputError
 from ignn_jax.files import write_bytes
-from ignn_jax.pictures import png16, tiff16
+from ignn_jax.pictures import png, tiff16
+from ignn_jax.pictures.fit import fit_colors
 from ignn_jax.pictures.formats import (
     MAX_JPEG_EXIF,
     WITH_16_BITS,
     WITH_ALPHA,
-    WITH_PROFILE,
     format_of,
 )
 from ignn_jax.pictures.picture import Picture, quantize, to_pillow
@@ -24,44 +24,66 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"subsampling": "4:4:4"},
     "HEIF": {"chroma": 444},
 }
+_LOSSLESS: dict[str, dict[str, Any]] = {
+    # `exact` keeps the colors of invisible pixels.
+    "WEBP": {"lossless": True, "exact": True},
+    "HEIF": {"quality": -1},
+}
+_QUALITY = 95
+_KEPT = ("icc_profile", "exif", "dpi")
 
 
 def write_picture(
-    picture: Picture, path: str | os.PathLike, *, quality: int = 95
+    picture: Picture,
+    path: str | os.PathLike,
+    *,
+    quality: int | None = None,
+    lossless: bool = False,
 ) -> tuple[str, ...]:
     """Writes a picture in the format of the path's suffix, completely or not at all.
 
-    Gray stays gray, but WebP and AVIF store it as color. JPEG and BMP hold no alpha:
-    the picture is laid on white. PNG and TIFF keep 16 bits, other formats 8. BMP holds
-    neither color profile nor EXIF, and WebP and AVIF have no resolution of their own.
-    An existing file is replaced.
+    Gray stays gray, but WebP, AVIF and HEIC store it as color. JPEG and BMP hold no
+    alpha: the picture is laid on white. PNG and TIFF keep 16 bits, other formats 8. BMP
+    holds neither color profile nor EXIF, and WebP and AVIF have no resolution of their
+    own. Colors that the format cannot describe become sRGB. A picture from a lossless
+    WebP is written to WebP without loss. An existing file is replaced.
 
     Args:
       picture: the picture.
       path: ends in one of FORMATS; its folder exists.
-      quality: 1 to 100, of JPEG (colors at full resolution), WebP, AVIF and HEIC.
+      quality: 1 to 100, of JPEG (colors at full resolution), WebP, AVIF and HEIC; 95
+        by default, but a lossless WebP stays one.
+      lossless: write WebP and HEIC without loss, whatever the quality.
 
     Returns:
       Messages for the user about what the format could not keep.
 
     Raises:
-      InputError: the suffix is unknown, the format cannot hold the size or metadata, or
-        the folder or disk cannot be written. Nothing is left behind.
+      InputError: the suffix is unknown, the format cannot hold the size, colors or
+        metadata, or the folder or disk cannot be written. Nothing is left behind.
     """
     path = Path(path)
-    name = format_of(path)
+    name, earlier = format_of(path), len(picture.notes)
+    picture = fit_picture(picture, path)
     samples, notes = _fit(picture.samples, name)
-    profile, exif = picture.icc_profile, picture.exif
-    if profile and name not in WITH_PROFILE:
-        profile = None
-        notes.append(f"its color profile is dropped ({name} holds none)")
+    notes = [*picture.notes[earlier:], *notes]
+    exif = picture.exif
     if exif and name == "JPEG" and len(exif) > MAX_JPEG_EXIF:
         exif = None
         notes.append("its EXIF data are dropped (too long for JPEG)")
-    metadata = {"icc_profile": profile, "exif": exif, "dpi": picture.dpi}
+    metadata: dict[str, Any] = {
+        "icc_profile": picture.icc_profile,
+        "exif": exif,
+        "dpi": picture.dpi,
+    }
     metadata = {key: value for key, value in metadata.items() if value is not None}
+    options = {**_OPTIONS.get(name, {}), "quality": quality or _QUALITY}
+    if lossless or (picture.is_lossless and quality is None):
+        options |= _LOSSLESS.get(name, {})
     try:
-        data = _encode(samples, name, quality, metadata)
+        data = _encode(samples, name, {**options, **metadata})
+        if picture.description:
+            data = png.with_chunks(data, picture.description.chunks)
     except Exception as error:  # encoders raise almost every kind on odd metadata
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be saved as {name}: {reason}") from error
@@ -69,15 +91,26 @@ def write_picture(
     return tuple(notes)
 
 
+def fit_picture(picture: Picture, path: Path) -> Picture:
+    """A picture whose colors the format of a path can describe, as `fit_colors`.
+
+    Raises:
+      InputError: they cannot be described or converted; it names the path.
+    """
+    try:
+        return fit_colors(picture, format_of(path))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
 def _encode(
-    samples: np.ndarray, name: str, quality: int, metadata: dict[str, Any]
+    samples: np.ndarray, name: str, options: dict[str, Any]
 ) -> bytes | memoryview:
     if samples.dtype == np.uint16:
-        encode = png16.encode if name == "PNG" else tiff16.encode
-        return encode(samples, **metadata)
+        encode = png.encode if name == "PNG" else tiff16.encode
+        return encode(samples, **{key: options[key] for key in options if key in _KEPT})
     buffer = io.BytesIO()
-    options = {**_OPTIONS.get(name, {}), **metadata}
-    to_pillow(samples).save(buffer, name, quality=quality, **options)
+    to_pillow(samples).save(buffer, name, **options)
     return buffer.getbuffer()
 
 

@@ -3,12 +3,14 @@
 import struct
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.upscale import Network
 
+GRAY = imagecodecs.cms_profile("gray", gamma=2.2)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

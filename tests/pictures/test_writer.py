@@ -17,9 +17,9 @@ from ignn_jax.pictures.reader import read_picture
 from ignn_jax.pictures.writer import write_picture
 from tests.pictures.samples import SRGB, check_exif, make_exif, noise, save, smooth
 
-LOSSLESS = [".png", ".bmp", ".tif", ".tiff"]
+LOSSLESS = [".png", ".apng", ".bmp", ".dib", ".tif", ".tiff"]
 SUFFIXES = sorted(FORMATS)
-COLOR_ONLY = [".webp", ".avif", ".heic", ".heif"]  # gray is written as color
+COLOR_ONLY = [".webp", ".avif", ".heic", ".heif", ".hif"]  # gray is written as color
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -111,7 +111,7 @@ def test_metadata(tmp_path, suffix):
     target = tmp_path / f"b{suffix}"
     notes = write_picture(picture, target)
     again = read_picture(target)
-    if suffix == ".bmp":
+    if suffix in (".bmp", ".dib"):
         assert "profile" in notes[0]
     else:
         assert notes == ()
