@@ -8,7 +8,6 @@ import re
 import subprocess
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from configs import light_x2
@@ -46,10 +45,7 @@ def train_here(
 ) -> tuple[TrainState, str]:
     """Trains in the workdir `name`; returns the state, and what was printed."""
     output = io.StringIO()
-    with (
-        contextlib.redirect_stdout(output),
-        jax.numpy_dtype_promotion("standard"),  # Optax relies on it
-    ):
+    with contextlib.redirect_stdout(output):
         state = train(config(folder, changes), folder / name, **options)
     return state, output.getvalue()
 

@@ -92,5 +92,12 @@ def scale_of(pair: Pair) -> int:
 
 
 def mean_score(scores: Iterable[Score]) -> Score:
-    """The mean over images."""
-    return Score(*np.mean(list(scores), axis=0).tolist())
+    """The mean over images.
+
+    Raises:
+      ValueError: there are none.
+    """
+    scores = list(scores)
+    if not scores:
+        raise ValueError("there are no scores to take the mean of")
+    return Score(*np.mean(scores, axis=0).tolist())

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from ignn_jax.errors import InputError
 from ignn_jax.models.edsr import conv, kernel_init
 from ignn_jax.models.graph import GraphConfig
 from ignn_jax.ops.loop import sum_over
@@ -112,7 +113,15 @@ def aggregate(
 
     Returns:
       [B, S * H, S * W, C].
+
+    Raises:
+      InputError: features or weights have another shape.
     """
+    if features.ndim != 4:
+        raise InputError(f"give [B, H, W, C], not {features.shape}", field="features")
+    expected = (*features.shape[:3], graph.indices.shape[-1])
+    if weights.shape != expected:
+        raise InputError(f"give {expected}, not {weights.shape}", field="weights")
     size = features.shape[1:3]
 
     def weighted_map(k, operands):
@@ -284,7 +293,9 @@ class GraphAggregation(nn.Module):
                 return ecn(variables, graph.labels[..., k, :], spread_out)
 
             # A neighbor at a time: labels at LR size would take K times the memory.
-            scores = jax.lax.map(score, jnp.arange(graph.labels.shape[-2]))
+            scores = jax.lax.map(
+                score, jnp.arange(graph.labels.shape[-2], dtype=jnp.int32)
+            )
             weights = nn.softmax(jnp.moveaxis(scores, 0, -1))  # Eq. 2
         return weights.astype(self.dtype)
 

@@ -6,9 +6,11 @@ that an IGNN can start from a trained EDSR.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from ignn_jax.errors import InputError
@@ -68,27 +70,38 @@ def border(region: Region | None, height: int) -> Iterator[None]:
         yield
 
 
-def check_lr(lr: Array) -> None:
-    """Refuses what is not a batch of RGB images, [B, H, W, 3].
+def as_images(lr: Any) -> Float[Array, "B H W 3"]:
+    """A batch of RGB images as float32, whatever numbers they are given in.
 
     Raises:
-      InputError: naming the shape.
+      InputError: they are not [B, H, W, 3], are empty, or are not real numbers.
     """
+    lr = lr if hasattr(lr, "dtype") else np.asarray(lr)
     if lr.ndim != 4 or lr.shape[-1] != 3 or 0 in lr.shape:
         shape = ", ".join(map(str, lr.shape))
         raise InputError(f"give images [B, H, W, 3], not [{shape}]", field="lr")
+    if not (
+        jnp.issubdtype(lr.dtype, jnp.integer) or jnp.issubdtype(lr.dtype, jnp.floating)
+    ):
+        raise InputError(f"give numbers in [0, 255], not {lr.dtype}", field="lr")
+    return jnp.asarray(lr, jnp.float32)
 
 
 def center_rgb(
     image: Float[Array, "B H W 3"], dtype: jnp.dtype
 ) -> Float[Array, "B H W 3"]:
     """Subtracts the mean color: [B, H, W, 3]."""
-    return (image - jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)).astype(dtype)
+    return (image - rgb_mean()).astype(dtype)
 
 
 def uncenter_rgb(image: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
     """Adds the mean color, in float32: [B, H, W, 3]."""
-    return image.astype(jnp.float32) + jnp.asarray(RGB_MEAN).reshape(1, 1, 1, 3)
+    return image.astype(jnp.float32) + rgb_mean()
+
+
+def rgb_mean() -> Float[Array, "1 1 1 3"]:
+    """RGB_MEAN in float32, even where JAX's 64-bit mode is on."""
+    return jnp.asarray(RGB_MEAN, jnp.float32).reshape(1, 1, 1, 3)
 
 
 def upsample_factors(scale: int) -> Sequence[int]:
@@ -146,12 +159,12 @@ class EDSR(nn.Module):
 
     @nn.compact
     def __call__(
-        self, lr: Array, region: Region | None = None
+        self, lr: Any, region: Region | None = None
     ) -> Float[Array, "B SH SW 3"]:
         """Super-resolves images, or parts of images.
 
         Args:
-          lr: float32 [B, H, W, 3] in [0, 255].
+          lr: [B, H, W, 3] in [0, 255], computed with as float32.
           region: where they lie if they are parts.
 
         Returns:
@@ -160,7 +173,7 @@ class EDSR(nn.Module):
         Raises:
           InputError: if lr is not [B, H, W, 3], or empty.
         """
-        check_lr(lr)
+        lr = as_images(lr)
         c, dtype = self.features, jnp.dtype(self.dtype)
         with border(region, lr.shape[1]):
             x = x0 = conv(c, 3, dtype=dtype, name="head")(center_rgb(lr, dtype))

@@ -41,7 +41,7 @@ class VGG19Embedding(nn.Module):
         x = rgb / 255
         if self.centered:
             mean, std = (
-                jnp.asarray(values).reshape(1, 1, 1, 3)
+                jnp.asarray(values, jnp.float32).reshape(1, 1, 1, 3)
                 for values in (IMAGENET_MEAN, IMAGENET_STD)
             )
             x = (x - mean) / std

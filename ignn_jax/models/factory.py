@@ -45,12 +45,11 @@ def create_model(settings: Mapping[str, Any]) -> EDSR | IGNN:
         _refuse("scale", model.scale, SCALES)
     if model.dtype not in DTYPES:
         _refuse("model.dtype", model.dtype, DTYPES)
-    if name == "ignn" and not 0 <= (model.graph.position or 0) <= model.num_blocks:
-        raise InputError(
-            f"{model.graph.position}: give a number from 0 to model.num_blocks "
-            f"({model.num_blocks})",
-            field="model.graph.position",
-        )
+    if name == "ignn":
+        try:
+            model.graph.position_among(model.num_blocks)
+        except InputError as error:
+            raise InputError(error.reason, field=f"model.{error.field}") from error
     return model
 
 

@@ -6,6 +6,7 @@ as large: the HR patch that similar content has.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 from jaxtyping import Float
@@ -88,6 +89,20 @@ class GraphConfig:
                 field="graph.patch_stride",
             )
 
+    def position_among(self, num_blocks: int) -> int:
+        """The number of residual blocks before the graph, of `num_blocks`.
+
+        Raises:
+          InputError: there are not as many blocks.
+        """
+        position = num_blocks // 2 if self.position is None else self.position
+        if not 0 <= position <= num_blocks:
+            raise InputError(
+                f"{position}: give a number from 0 to num_blocks ({num_blocks})",
+                field="graph.position",
+            )
+        return position
+
 
 def construct_graph(
     queries: Float[Array, "B H W E"],
@@ -111,7 +126,12 @@ def construct_graph(
     Returns:
       The graph of the M1 x M2 query patches. K is smaller than config.neighbors where
       there are not as many candidates.
+
+    Raises:
+      InputError: the two images do not have four axes, or differ in batch, channels or,
+        but for the scale, in size.
     """
+    _check_pair(queries.shape, candidates.shape, None if regions else scale)
     return nearest_patches(
         jax.lax.stop_gradient(queries),
         jax.lax.stop_gradient(candidates),
@@ -123,3 +143,22 @@ def construct_graph(
         window_center=config.window_center,
         regions=regions,
     )
+
+
+def _check_pair(
+    queries: Sequence[int], candidates: Sequence[int], scale: int | None
+) -> None:
+    for name, shape in (("queries", queries), ("candidates", candidates)):
+        if len(shape) != 4:
+            raise InputError(f"give features [B, H, W, E], not {shape}", field=name)
+    batch, height, width, channels = queries
+    if scale is None:  # parts of images, of any size
+        height, width = candidates[1:3]
+        scale = 1
+    expected = batch, height // scale, width // scale, channels
+    if tuple(candidates) != expected:
+        raise InputError(
+            f"give features {expected} for queries {tuple(queries)} at scale {scale}, "
+            f"not {tuple(candidates)}",
+            field="candidates",
+        )

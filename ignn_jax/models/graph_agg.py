@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from ignn_jax.models.aggregation import aggregate
-from ignn_jax.models.edsr import check_lr
+from ignn_jax.models.edsr import as_images
 from ignn_jax.models.embedding import rgb
 from ignn_jax.models.graph import GraphConfig, construct_graph
 from ignn_jax.models.ignn import downsample
@@ -42,7 +42,7 @@ def graph_agg(
     Raises:
       InputError: if lr is not [B, H, W, 3], or empty.
     """
-    check_lr(lr)
+    lr = as_images(lr)
     height, width = lr.shape[1:3]
     # As far as HR patches reach beyond the image, and in whole steps of both grids.
     margin = scale * config.patch_stride * config.patch_size

@@ -4,7 +4,7 @@ Images are NHWC RGB in [0, 255].
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ from ignn_jax.models.aggregation import GraphAggregation
 from ignn_jax.models.edsr import (
     ResBlock,
     Upsample,
+    as_images,
     border,
     center_rgb,
-    check_lr,
     conv,
     kernel_init,
     uncenter_rgb,
@@ -78,9 +78,7 @@ class IGNN(nn.Module):
             ResBlock(features, self.residual_scale, dtype, name=f"block_{n}")
             for n in range(self.num_blocks)
         ]
-        position = self.graph.position
-        if position is None:
-            position = self.num_blocks // 2
+        position = self.graph.position_among(self.num_blocks)
         self.first_blocks, self.last_blocks = blocks[:position], blocks[position:]
         self.head = conv(features, 3, dtype=dtype)
         if self.graph.kind == "non_local":
@@ -108,7 +106,7 @@ class IGNN(nn.Module):
         ]
         self.tail = conv(3, 3, dtype=dtype)
 
-    def __call__(self, lr: Array) -> Float[Array, "B SH SW 3"]:
+    def __call__(self, lr: Any) -> Float[Array, "B SH SW 3"]:
         """Super-resolves images: Figure 2, whose right half is `reconstruct`.
 
         Sows "graph", "lr_features", "aggregated_lr", "aggregated_hr" and, below
@@ -116,7 +114,8 @@ class IGNN(nn.Module):
         collection "intermediates".
 
         Args:
-          lr: float32 [B, H, W, 3] in [0, 255], of any size from 1 x 1.
+          lr: [B, H, W, 3] in [0, 255], of any size from 1 x 1, computed with as
+            float32.
 
         Returns:
           float32 [B, S * H, S * W, 3], not clipped.
@@ -124,7 +123,7 @@ class IGNN(nn.Module):
         Raises:
           InputError: if lr is not [B, H, W, 3], or empty.
         """
-        check_lr(lr)
+        lr = as_images(lr)
         height, width = lr.shape[1:3]
         lr = pad_to(lr, self.graph_scale)  # changes only images of a few pixels
         x0 = self.head(self._center(lr))  # [B, H, W, C]
@@ -182,6 +181,7 @@ class IGNN(nn.Module):
           lr: float32 [B, H, W, 3] in [0, 255].
           region: where it lies; `None` is the whole image.
         """
+        lr = as_images(lr)
         with border(region, lr.shape[1]):
             return run(self.first_blocks, self.head(self._center(lr)))
 

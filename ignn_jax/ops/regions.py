@@ -43,7 +43,7 @@ def inside(region: Region, axis: int, count: int) -> Bool[Array, " N"]:
       axis: 0 or 1.
       count: the part's rows or columns, N.
     """
-    position = region.start[axis] + jnp.arange(count)
+    position = region.start[axis] + jnp.arange(count, dtype=jnp.int32)
     return (position >= 0) & (position < region.size[axis])
 
 
@@ -66,7 +66,7 @@ def zero_beyond(
 def mirror_beyond(x: Num[Array, "B H W C"], region: Region) -> Num[Array, "B H W C"]:
     """A part with the image mirrored, edge pixels repeated, where it lies beyond it."""
     for axis, start, size in zip((1, 2), *region, strict=True):
-        position = (start + jnp.arange(x.shape[axis])) % (2 * size)
+        position = (start + jnp.arange(x.shape[axis], dtype=jnp.int32)) % (2 * size)
         position = jnp.minimum(position, 2 * size - 1 - position) - start
         # Far beyond the image the mirrored pixel may lie outside the part.
         x = jnp.take(x, jnp.clip(position, 0, x.shape[axis] - 1), axis=axis)

@@ -90,7 +90,7 @@ def nearest_patches(
       The graph. It is meaningless for queries beyond the image.
     """
     grids = [
-        patch_grid(np.array(image.shape[1:3]), patch_size, patch_stride)
+        patch_grid(np.array(image.shape[1:3], np.int32), patch_size, patch_stride)
         for image in (queries, candidates)
     ]
     (m1, m2), (n1, n2) = (grid.counts.tolist() for grid in grids)
@@ -198,7 +198,10 @@ class _Search(NamedTuple):
             - 2 * products
         ).reshape(*sides, self.block, columns.union)
 
-        row, column = top + jnp.arange(self.block), left + jnp.arange(columns.union)
+        row, column = (
+            top + jnp.arange(self.block, dtype=jnp.int32),
+            left + jnp.arange(columns.union, dtype=jnp.int32),
+        )
         rows_allowed = rows.window_holds(i, row) & (row >= rows.first[i] + fresh)[None]
         allowed = _outer(rows_allowed, columns.window_holds(j, column))
         if self.exclude_self:
@@ -229,8 +232,8 @@ class _Source(NamedTuple):
         sizes = [(n - 1) * self.stride + self.patch_size for n in counts]
         area = self._pixels(
             batch,
-            starts[0] + jnp.arange(sizes[0])[:, None],
-            starts[1] + jnp.arange(sizes[1])[None, :],
+            starts[0] + jnp.arange(sizes[0], dtype=jnp.int32)[:, None],
+            starts[1] + jnp.arange(sizes[1], dtype=jnp.int32)[None, :],
         )
         patches = unfold(area[None], self.patch_size, self.stride)[0]
         return patches.swapaxes(1, 2)
@@ -277,7 +280,8 @@ def _plan_axis(
     tiles = -(-queries // TILE)
     # Tiles of one size, or as large as possible if only an exported program knows it.
     tile = TILE if is_symbolic_dim(queries) else -(-queries // tiles)
-    number = first_query + jnp.arange(tiles * tile).reshape(tiles, tile)
+    number = jnp.arange(tiles * tile, dtype=jnp.int32).reshape(tiles, tile)
+    number += first_query
     starts = window_starts(number, count, width, **center) - first_candidate
     union = min(candidates, windows_union(tile, limit, **center))
     first = jnp.clip(starts[:, 0], 0, candidates - union)

@@ -51,7 +51,8 @@ def learning_rate_schedule(
         )
 
     def rate(step: jax.Array) -> jax.Array:
-        return decayed(step) * jnp.minimum((step + 1) / max(warmup, 1), 1.0)
+        with jax.numpy_dtype_promotion("standard"):  # Optax relies on it
+            return decayed(step) * jnp.minimum((step + 1) / max(warmup, 1), 1.0)
 
     return rate
 

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ignn_jax.errors import InputError
+
 
 @flax.struct.dataclass
 class TrainState:
@@ -91,7 +93,7 @@ def init_state(
 
 def init_variables(model: nn.Module, key: jax.Array) -> dict[str, Any]:
     """Draws a network's variables, compiled: much faster than op by op."""
-    return jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3)))
+    return jax.jit(model.init)(key, jnp.zeros((1, 8, 8, 3), jnp.float32))
 
 
 def train_step(
@@ -124,10 +126,21 @@ def train_step(
     Returns:
       The next state, and {"loss": float32, "skipped" and "skipped_in_row": int32, as in
       the next state}.
+
+    Raises:
+      InputError: the shapes of LR and HR do not fit, or `accumulate` does not divide B.
     """
+    count = len(batch["lr"])
+    if count % accumulate:
+        raise InputError(f"{accumulate} does not divide {count}", field="accumulate")
 
     def mean_l1(params, lr, hr):
         sr = model.apply({**state.frozen, "params": params}, lr.astype(jnp.float32))
+        if hr.shape != sr.shape:  # else the difference might broadcast
+            raise InputError(
+                f"give HR images {sr.shape} for LR images {lr.shape}, not {hr.shape}",
+                field="batch",
+            )
         return jnp.abs(sr - hr.astype(jnp.float32)).mean()
 
     def add(total, part):
@@ -135,7 +148,7 @@ def train_step(
         return jax.tree.map(jnp.add, total, found), None
 
     parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), dict(batch))
-    total = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
+    total = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, state.params))
     if is_loop(accumulate):
         total, _ = jax.lax.scan(add, total, parts)
     else:  # an unrolled scan would not do: with one part it is still a loop
@@ -164,7 +177,8 @@ def is_loop(accumulate: int) -> bool:
 
 def _update(state, loss, gradients, optimizer, ema_decay):
     """The state after an update, or with one more skipped if that is not finite."""
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    with jax.numpy_dtype_promotion("standard"):  # Optax relies on it
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     ema = state.ema
     if ema is not None:
@@ -176,6 +190,6 @@ def _update(state, loss, gradients, optimizer, ema_decay):
     state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
     return state.replace(
         step=state.step + 1,
-        skipped=state.skipped + ~finite,
+        skipped=state.skipped + jnp.where(finite, 0, 1),
         skipped_in_row=jnp.where(finite, 0, state.skipped_in_row + 1),
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from ignn_jax.errors import InputError
 from ignn_jax.models import GraphConfig
 from ignn_jax.models.aggregation import DEN, GraphAggregation, aggregate
 from ignn_jax.models.graph import construct_graph
@@ -259,3 +261,26 @@ def test_functions_are_pure():
         return jnp.mean(gather(features, graph, weights) ** 2)
 
     check_grads(loss, (features, weights), order=1, rtol=1e-2)
+
+
+def test_features_that_do_not_fit_are_refused():
+    """The functions as users have them: without the tests' check of annotations."""
+    construct, merge = (inspect.unwrap(f) for f in (construct_graph, aggregate))
+    config = GraphConfig(neighbors=2)
+    for queries, candidates, field in (
+        ((8, 8, 3), (4, 4, 3), "queries"),
+        ((1, 8, 8, 3), (4, 4, 3), "candidates"),
+        ((1, 8, 8, 3), (1, 4, 4, 4), "candidates"),
+        ((1, 8, 8, 3), (2, 4, 4, 3), "candidates"),
+        ((1, 8, 8, 3), (1, 8, 8, 3), "candidates"),
+    ):
+        with pytest.raises(InputError, match="give features") as error:
+            construct(jnp.zeros(queries), jnp.zeros(candidates), scale=2, config=config)
+        assert error.value.field == field
+    features = jnp.zeros((1, 8, 8, 3))
+    graph = construct(features, jnp.zeros((1, 4, 4, 3)), scale=2, config=config)
+    for weights in ((1, 8, 8, 1), (1, 4, 4, 2), (8, 8, 2)):
+        with pytest.raises(InputError, match="weights: give"):
+            merge(features, graph, jnp.zeros(weights), scale=2, config=config)
+    with pytest.raises(InputError, match="features: give"):
+        merge(features[0], graph, jnp.zeros((1, 8, 8, 2)), scale=2, config=config)

@@ -276,10 +276,33 @@ def test_configs_make_networks(path):
 
 
 @pytest.mark.parametrize("model", [IGNN(scale=2), EDSR(scale=2)], ids=["IGNN", "EDSR"])
-@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 8, 8, 1), (1, 0, 8, 3)])
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 8, 8, 1), (1, 0, 8, 3), (1, 3, 8, 8)])
 def test_other_images_are_refused(model, shape):
     with pytest.raises(InputError, match=re.escape(str(list(shape)))):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(shape))
+    with pytest.raises(InputError, match="lr: give images"):
+        model.apply({}, [[1, 2], [3, 4]])
+    with pytest.raises(InputError, match="lr: give numbers in"):
+        model.apply({}, np.zeros((1, 8, 8, 3), bool))
+
+
+def test_images_of_any_numbers_are_computed_with_as_float32():
+    model = IGNN(scale=2, **SMALL, graph=GRAPH)
+    lr = np.random.default_rng(0).integers(0, 256, (1, 6, 6, 3)).astype(np.uint8)
+    variables = initialized(model, lr.astype(np.float32))
+    apply = jax.jit(model.apply)
+    expected = apply(variables, lr.astype(np.float32))
+    assert expected.dtype == jnp.float32
+    for dtype in (np.uint8, np.int32, np.float64, jnp.bfloat16):
+        np.testing.assert_array_equal(apply(variables, lr.astype(dtype)), expected)
+
+
+def test_a_position_after_the_last_block_is_refused():
+    graph = dataclasses.replace(GRAPH, position=3)
+    model = IGNN(scale=2, **SMALL, graph=graph)
+    lr = jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
+    with pytest.raises(InputError, match="position: 3: give a number from 0 to"):
+        jax.eval_shape(model.init, jax.random.key(0), lr)
 
 
 @pytest.mark.parametrize(

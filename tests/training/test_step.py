@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR
 from ignn_jax.training import step as training_step
 from ignn_jax.training.step import TrainState, init_state, train_step
@@ -162,6 +163,21 @@ def test_parts_give_the_gradient_of_the_whole(monkeypatch, loop):
             parts.params,
             before.params,
         )
+
+
+@pytest.mark.parametrize(
+    ("hr", "options", "message"),
+    [
+        ((4, 4, 4, 3), {}, r"give HR images \(4, 8, 8, 3\) for LR images"),
+        ((1, 8, 8, 3), {}, "not \\(1, 8, 8, 3\\)"),  # would be broadcast
+        ((4, 8, 8, 1), {}, "not \\(4, 8, 8, 1\\)"),
+        ((4, 8, 8, 3), {"accumulate": 3}, "accumulate: 3 does not divide 4"),
+    ],
+)
+def test_a_batch_whose_images_do_not_fit_is_refused(hr, options, message):
+    state, step = start(tiny_edsr(), **options)
+    with pytest.raises(InputError, match=message):
+        step(state, {**batch(), "hr": np.zeros(hr, np.uint8)})
 
 
 def test_the_moving_average_follows_the_parameters():
