@@ -6,13 +6,13 @@ import pathlib
 import sys
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from ignn_jax.cli import compile_cache
+from ignn_jax.cli.config_file import define_config, plain_reason
 from ignn_jax.errors import InputError
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", help_string="What to train, such as configs/x2.py.", lock_config=True
+_CONFIG = define_config(
+    help_string="What to train: configs/x2.py, or config.json of another run."
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Where the run is kept; a run that is there goes on."
@@ -33,11 +33,7 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 
 def _parse_flags(argv):
     try:
         rest = flags.FLAGS(argv)
-        if _CONFIG.value:
-            _CONFIG.value.keys()  # raises what went wrong when the file was loaded
-    except SyntaxError as e:
-        _refuse(f"{e.filename}, line {e.lineno}: {e.msg}")
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
         _refuse(_reason(e))
     if rest[1:]:
         _refuse(f"{rest[1]} is not a flag; overrides are --config.KEY=VALUE")
@@ -48,14 +44,13 @@ def _parse_flags(argv):
 
 
 def _reason(error):
-    # config_flags wraps the KeyError, whose own text would come out quoted.
-    while error.args and isinstance(error.args[0], BaseException):
-        error = error.args[0]
-    if not isinstance(error, KeyError):
-        return str(error)
-    key, *suggestion = str(error.args[0]).split("Did you mean")
-    line = f"the config has no key {key.strip()}"
-    return "; did you mean".join([line, *suggestion])
+    if isinstance(error.__context__, InputError):  # absl's would name the file twice
+        return str(error.__context__)
+    reason = plain_reason(error)
+    if not isinstance(error, KeyError | AttributeError):
+        return reason
+    key, *suggestion = reason.split(" Did you mean")
+    return "; did you mean".join([f"the config has no key {key}", *suggestion])
 
 
 def _refuse(message):
@@ -74,7 +69,7 @@ def main(_) -> None:
     # After the flags, which may be wrong.
     import jax
 
-    from ignn_jax.devices import check_devices
+    from ignn_jax.devices import check_devices, is_out_of_memory
     from ignn_jax.training import parallel
     from ignn_jax.training.run import train
 
@@ -104,6 +99,13 @@ def main(_) -> None:
         if error.errno != errno.ENOSPC:
             raise
         _refuse(f"{_WORKDIR.value}: {error.strerror}; free some, and run it again")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _refuse(
+            "out of memory; lower train.batch_size or data.lr_patch, take a smaller "
+            "eval.tile, or raise train.accumulate"
+        )
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import jax
 import pytest
 from absl import flags
-from ml_collections import config_flags
 
 import ignn_jax
 from configs import base
+from ignn_jax.cli.config_file import define_config
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 PAGES = sorted(
@@ -109,9 +109,7 @@ def parse_training(words) -> None:
     """Parses `ignn_jax.main`'s flags, the config and its overrides."""
     importlib.import_module("ignn_jax.main")
     values, argv = flags.FlagValues(), ["main", *words]
-    config_flags.DEFINE_config_file(
-        "config", flag_values=values, sys_argv=argv, lock_config=True
-    )
+    define_config(flag_values=values, sys_argv=argv)
     for flag in flags.FLAGS.flags_by_module_dict()["ignn_jax.main"]:
         if flag.name not in values and not flag.name.startswith("config"):
             values[flag.name] = flag

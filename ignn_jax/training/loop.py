@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from ignn_jax.errors import InputError
 from ignn_jax.training import parallel
-from ignn_jax.training.config import check, resolve
+from ignn_jax.training.config import complete, resolve
 from ignn_jax.training.step import TrainState, is_loop
 from ignn_jax.training.task import Task, Tell, create_state, create_task
 
@@ -58,8 +58,7 @@ def fit(
       InputError: the config cannot be followed, or the loss stays infinite or NaN.
     """
     tell = tell or (lambda line: None)
-    check(config)
-    config = resolve(config)
+    config = resolve(complete(config))
     task = create_task(config, tell)
     for update in training_steps(task, create_state(config, task, tell), tell):
         if on_step:

@@ -11,7 +11,7 @@ from ignn_jax.data.sets import load_set, parse_fraction
 from ignn_jax.data.splits import Mark, hold_out_evenly, mark
 from ignn_jax.training import changes, parallel
 from ignn_jax.training.checkpoint import Checkpoints
-from ignn_jax.training.config import check, resolve
+from ignn_jax.training.config import complete, resolve
 from ignn_jax.training.first_steps import FirstSteps
 from ignn_jax.training.interruption import Interruption
 from ignn_jax.training.lock import Lock
@@ -48,7 +48,7 @@ def train(
       InputError: the config cannot be followed, another run goes on in the workdir, or
         training came to nothing.
     """
-    check(config)
+    config = complete(config)
     with Lock(workdir) as lock:
         checkpoints = Checkpoints(workdir, config.checkpoint.keep)
         before = checkpoints.peek()

@@ -137,13 +137,8 @@ def create_state(config: ConfigDict, task: Task, tell: Tell) -> TrainState:
     key = jax.random.key(config.seed, impl="rbg")
     variables = init_variables(task.model, key)
     if config.init.backbone:
-        _, backbone = network.load(config.init.backbone)
-        params, fresh = take_backbone(variables["params"], backbone["params"])
-        variables["params"] = params
-        taken = len(jax.tree.leaves(params)) - len(fresh)
-        tell(
-            f"init.backbone={config.init.backbone}: {taken} tensors taken; "
-            f"not in it, so fresh: {', '.join(fresh) or 'none'}"
+        variables["params"] = _from_backbone(
+            config.init.backbone, task.model, variables["params"], tell
         )
     if "vgg19" in variables:
         if not config.init.vgg19:
@@ -156,21 +151,59 @@ def create_state(config: ConfigDict, task: Task, tell: Tell) -> TrainState:
     return TrainState.create(variables, task.optimizer, ema=bool(config.train.ema))
 
 
+def _from_backbone(path: str, model: nn.Module, params: Any, tell: Tell) -> Any:
+    """The parameters with those of a trained backbone among them."""
+    backbone, variables = network.load(path)
+    if backbone.features != model.features:
+        # Some tensors, such as the last bias, have the same shape in all networks.
+        raise InputError(
+            f"{path} is a network of {backbone.features} features, and "
+            f"model.features is {model.features}: its tensors do not fit",
+            field="init.backbone",
+        )
+    merged, fresh, unused = take_backbone(params, variables["params"])
+    taken = len(jax.tree.leaves(merged)) - len(fresh)
+    tell(
+        f"init.backbone={path}: {taken} tensors taken; "
+        f"not in it, so fresh: {', '.join(fresh) or 'none'}"
+    )
+    if unused:
+        tell(f"In init.backbone, but not in this network: {', '.join(unused)}")
+    if backbone.residual_scale != model.residual_scale:
+        tell(
+            f"init.backbone was trained with residual_scale={backbone.residual_scale}, "
+            f"and model.residual_scale is {model.residual_scale}: it does not begin as "
+            "that network"
+        )
+    return merged
+
+
 def state_shapes(task: Task, *, ema: bool) -> TrainState:
     """What `create_state` returns, as shapes and types alone."""
     draw = functools.partial(init_variables, task.model, jax.random.key(0))
     return jax.eval_shape(lambda: TrainState.create(draw(), task.optimizer, ema=ema))
 
 
-def take_backbone(params: Any, backbone: Any) -> tuple[Any, list[str]]:
+class Taken(NamedTuple):
+    """Parameters of which some come from a backbone.
+
+    Attributes:
+      params: all of them.
+      fresh: names of those that were not in the backbone.
+      unused: names of those in the backbone that were not taken.
+    """
+
+    params: Any
+    fresh: list[str]
+    unused: list[str]
+
+
+def take_backbone(params: Any, backbone: Any) -> Taken:
     """Replaces the parameters that a trained backbone has too, by name and shape.
 
     Args:
       params: of the network to train.
       backbone: of another network.
-
-    Returns:
-      The new parameters, and the names of those that were not in the backbone.
     """
     ours, theirs = (
         flax.traverse_util.flatten_dict(tree, sep="/") for tree in (params, backbone)
@@ -181,4 +214,5 @@ def take_backbone(params: Any, backbone: Any) -> tuple[Any, list[str]]:
         if name in theirs and theirs[name].shape == array.shape
     }
     merged = flax.traverse_util.unflatten_dict({**ours, **taken}, sep="/")
-    return merged, sorted(ours.keys() - taken.keys())
+    fresh, unused = (sorted(tree.keys() - taken.keys()) for tree in (ours, theirs))
+    return Taken(merged, fresh, unused)

@@ -242,7 +242,7 @@ def test_a_residual_network_begins_as_its_backbone(scale, kind):
     for name in ("fuse_lr_1", "fuse_hr_1"):  # as initialized, see the next test
         if name in variables["params"]:
             variables["params"][name]["kernel"] *= 0
-    params, _ = take_backbone(variables["params"], backbone["params"])
+    params, *_ = take_backbone(variables["params"], backbone["params"])
     sr = jax.jit(ignn.apply)({"params": params}, lr)
     expected = jax.jit(edsr.apply)(backbone, lr)
     np.testing.assert_allclose(sr, expected, atol=1e-3)
