@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ignn_jax.data.cache import load_pairs
+from ignn_jax.data.own import validation_source
 from ignn_jax.data.pairs import Pair, PairSet
 from ignn_jax.data.sources import find_images
 from ignn_jax.data.splits import Mark, find_marked, hold_out, split
@@ -31,8 +32,8 @@ def load_sets(
     Args:
       train: where images come from, such as "photos", "folder:PATH" or
         "tfds:div2k/bicubic_x2"; see `ignn_jax.data.sources`.
-      validation: the same, or "split:FRACTION" to hold out this part of `train`, as
-        `hold_out` does.
+      validation: the same; "split:FRACTION" to hold out this part of `train`, as
+        `hold_out` does; or "own" for its own validation images, as DIV2K's.
       scale: the HR side over the LR side: 2, 3 or 4.
       lr_patch: side of the LR crops; smaller training images are left out.
       cache: folder for decoded images; "" means the user's cache folder.
@@ -47,6 +48,7 @@ def load_sets(
       InputError: a source is not known, missing, empty or unusable, the fraction is
         not one, nothing is left to train on, or the cache cannot be written.
     """
+    validation = validation_source(train, validation)
     fraction = parse_fraction(validation)
     images = load_set(train, scale=scale, cache=cache)
     if fraction is None:

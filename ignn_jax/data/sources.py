@@ -105,8 +105,7 @@ def find_images(spec: str, *, scale: int) -> Source:
         given twice, or it is missing, empty or for another scale.
     """
     found: dict[str, Source] = {}
-    for part in _SEPARATOR.split(spec):
-        part, weight = _split_weight(part)
+    for part, weight in split_spec(spec):
         if part in found:
             raise InputError(f"{part} is given twice; give it a weight: {part}*2")
         source = _find_source(part, scale)
@@ -127,6 +126,15 @@ def find_images(spec: str, *, scale: int) -> Source:
         ],
         [f"{part}: {line}" for part, source in found.items() for line in source.lr],
     )
+
+
+def split_spec(spec: str) -> list[tuple[str, int]]:
+    """The sources in a spec, each with its weight.
+
+    Raises:
+      InputError: a weight is not valid.
+    """
+    return [_split_weight(part) for part in _SEPARATOR.split(spec)]
 
 
 def _split_weight(part: str) -> tuple[str, int]:

@@ -37,7 +37,8 @@ def get_config() -> ConfigDict:
 
     config.data = ConfigDict()
     config.data.train = "photos"  # or "folder:PATH", "tfds:div2k/bicubic_x2", ...
-    config.data.validation = "split:0.1"  # a tenth of the training images; or a source
+    config.data.validation = "split:0.1"  # a tenth of the training images; a source; or
+    # "own": the training source's own validation images
     config.data.lr_patch = 60
     config.data.channel_shuffle = False  # for sets with few colors
     config.data.cache = ""  # folder of decoded images; "" for the user's cache folder

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from ignn_jax.data.batches import train_batches
 from ignn_jax.data.inspection import describe
+from ignn_jax.data.own import validation_source
 from ignn_jax.data.pairs import PairSet
 from ignn_jax.data.sets import load_sets
 from ignn_jax.data.splits import Mark
@@ -85,7 +86,8 @@ def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Ta
         kept=kept,
     )
     tell(f"Training on {config.data.train}: {describe(train)}")
-    tell(f"Validation on {config.data.validation}: {describe(held_out)}")
+    source = validation_source(config.data.train, config.data.validation)
+    tell(f"Validation on {source}: {describe(held_out)}")
     step = functools.partial(
         train_step,
         model=model,
