@@ -1,6 +1,7 @@
 """Runs in their folders: what they leave there, and that they go on exactly."""
 
 import json
+import math
 import re
 
 import flax.traverse_util
@@ -8,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from ignn_jax.cli.config_file import load_config
 from ignn_jax.errors import InputError
 from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.training import run
@@ -229,6 +231,13 @@ def test_the_backbone_is_taken_from_an_edsr(folder, from_edsr):
     assert taken in from_edsr
 
 
+def test_the_config_of_a_run_starts_it_again(folder, from_edsr):
+    config = load_config(folder / "from_edsr" / "config.json")
+    run.train(config, folder / "again")
+    files = [folder / name / FILENAME for name in ("from_edsr", "again")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_the_embedding_is_the_backbone_without_vgg19(folder, from_edsr):
     assert "model.graph.embedding=auto: backbone\n" in from_edsr
     assert embeddings(folder / "from_edsr") == ["backbone"] * 3
@@ -250,7 +259,9 @@ def test_the_embedding_is_the_backbone_without_vgg19(folder, from_edsr):
         ({"data.train": "folder:{}/empty"}, "empty: no image in this folder"),
         ({"data.train": "pictures"}, "give photos or folder:PATH"),
         ({"data.validation": "split:2"}, "split:2"),
-        ({"train.batch_size": 0}, "train.batch_size: 0 does not divide"),
+        ({"train.batch_size": 0}, "train.batch_size: must be at least 1, not 0"),
+        ({"data.lr_patch": 0}, "data.lr_patch: must be at least 1"),
+        ({"optimizer.clip": math.nan}, "optimizer.clip: must be at least 0, not nan"),
         ({"train.accumulate": 0}, "train.accumulate: must be at least 1, not 0"),
         ({"train.steps": 0}, "train.steps: must be at least 1, not 0"),
         ({"train.ema": 1.0}, "train.ema: must be a decay in [0, 1), not 1.0"),
