@@ -90,7 +90,7 @@ def nearest_patches(
       The graph. It is meaningless for queries beyond the image.
     """
     grids = [
-        patch_grid(np.array(image.shape[1:3], np.int32), patch_size, patch_stride)
+        patch_grid(_sides(image.shape[1:3]), patch_size, patch_stride)
         for image in (queries, candidates)
     ]
     (m1, m2), (n1, n2) = (grid.counts.tolist() for grid in grids)
@@ -135,6 +135,12 @@ def nearest_patches(
         return x[:, :m1, :m2]
 
     return jax.tree.map(assemble, found)
+
+
+def _sides(shape):
+    """As int32, for JAX's 64-bit mode; those of an exported program may be symbols."""
+    sides = np.array(shape)
+    return sides if sides.dtype == object else sides.astype(np.int32)
 
 
 class _Search(NamedTuple):
