@@ -24,7 +24,7 @@ from ignn_jax.evaluation.scores import Score
 from ignn_jax.inference.upscalers import upscaler
 from ignn_jax.models.factory import create_model
 from ignn_jax.ops.patches import patch_grid
-from ignn_jax.training.config import check
+from ignn_jax.training.config import complete
 from ignn_jax.weights.find import find_weights
 from ignn_jax.weights.network import load
 
@@ -165,7 +165,7 @@ def _make_run(
         if not vgg19:
             raise InputError("give a file with VGG19's weights", field="vgg19")
         config.init.vgg19 = vgg19
-    check(config)
+    config = complete(config)
     create_model({"scale": config.scale, **config.model.to_dict()})
     return Run(workdir, config)
 
