@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.ExifTags import Base
 
 from ignn_jax.errors import InputError
 from ignn_jax.files import reason_of
 from ignn_jax.inference.network import check_options, load_network
+from ignn_jax.pictures.attached import keyword, text_of
 from ignn_jax.pictures.decode import from_pillow
 from ignn_jax.pictures.end_size import EndSize
+from ignn_jax.pictures.lasting import attach_to_image
 from ignn_jax.pictures.picture import Picture, to_pillow
 from ignn_jax.pictures.upscale import Network, upscale_picture
 from ignn_jax.weights.find import default_weights, find_weights
@@ -59,8 +62,9 @@ def upscale(
         the largest value of an integer dtype, and 255 for floats.
 
     Returns:
-      The larger image: a Pillow image, upright, with color profile, EXIF and resolution
-      in its `info`; or an array of the same channels, dtype and range, clipped to it.
+      The larger image: a Pillow image, upright, with color profile, EXIF, resolution,
+      XMP, comments and texts in its `info`; or an array of the same channels, dtype and
+      range, clipped to it.
 
     Raises:
       InputError: `image` is none of these, or holds floats that cannot be in [0, 255];
@@ -104,10 +108,12 @@ def _picture_of(image: Image.Image) -> Picture:
     if 0 in image.size:
         raise InputError(f"the image is empty: {image.width} x {image.height}")
     try:
-        # Pillow converts these to nothing else.
-        return from_pillow(image.convert("LA") if image.mode == "La" else image)
+        turn = image.getexif().get(Base.Orientation, 1)  # loading a TIFF turns it
+        # Pillow converts La to nothing else.
+        upright = from_pillow(image.convert("LA") if image.mode == "La" else image)
     except Exception as error:  # a lazy image is decoded now, and may be damaged
         raise InputError(f"the image cannot be used: {reason_of(error)}") from error
+    return attach_to_image(upright, image, turn)
 
 
 def _picture_of_array(image: Any, data_range: float | None) -> Picture:
@@ -189,10 +195,14 @@ def _pillow_of(picture: Picture) -> Image.Image:
     if samples.dtype == np.uint16 and samples.shape[-1] > 1:
         samples = np.rint(samples / 257).astype(np.uint8)  # Pillow has no 16-bit colors
     image = to_pillow(samples)
+    what = picture.attached
     kept = {
         "icc_profile": picture.icc_profile,
         "exif": picture.exif,
         "dpi": picture.dpi,
+        "xmp": what.xmp,
+        "comment": b"\n".join(what.comments),
+        **{keyword(body): text_of(kind, body) for kind, body in what.texts},
     }
     image.info.update({name: value for name, value in kept.items() if value})
     return image

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 # By EXIF orientation: whether to swap rows and columns, then the step along each.
-_TURNS = {
+TURNS = {
     2: (False, 1, -1),
     3: (False, -1, -1),
     4: (False, -1, 1),
@@ -18,7 +18,7 @@ _TURNS = {
 
 # EXIF shares its tag numbers with TIFF. These tags describe how the original file
 # stores its samples (sizes, strips, tiles, color tables), or are written separately.
-_LAYOUT_TAGS = frozenset(
+LAYOUT_TAGS = frozenset(
     (
         *range(254, 267),
         *(273, *range(277, 282), 284, *range(288, 294)),
@@ -26,27 +26,23 @@ _LAYOUT_TAGS = frozenset(
         *(700, 33723, 34377, 34675),  # XMP, IPTC, Photoshop, color profile
     )
 )
-_SIZE_TAGS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
 
 def upright(samples: np.ndarray, orientation: Any) -> np.ndarray:
     """Samples [H, W, C] turned as their EXIF orientation asks; a view."""
-    swap, rows, columns = _TURNS.get(orientation, (False, 1, 1))
+    swap, rows, columns = TURNS.get(orientation, (False, 1, 1))
     return (samples.swapaxes(0, 1) if swap else samples)[::rows, ::columns]
 
 
 def kept_exif(exif: Image.Exif) -> bytes | None:
-    """The EXIF block without orientation, sizes and thumbnail, or None if it is empty.
+    """The EXIF block without orientation and thumbnail, or None if it is empty.
 
     Changes `exif`.
     """
-    for tag in _LAYOUT_TAGS.intersection(exif):
+    for tag in LAYOUT_TAGS.intersection(exif):
         del exif[tag]
     if ExifTags.Base.Orientation in exif:
         exif[ExifTags.Base.Orientation] = 1
-    if ExifTags.IFD.Exif in exif:
-        for tag in _SIZE_TAGS:
-            exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
     exif.bigtiff = False  # an EXIF block never is, even of a BigTIFF
     return exif.tobytes() if len(exif) else None
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from ignn_jax.pictures.attached import Attached
 from ignn_jax.pictures.color import Description
 
 _BLOCK = 256  # rows
@@ -20,12 +21,13 @@ class Picture(NamedTuple):
         Alpha 0 is transparent, and colors are not multiplied by alpha. uint8 or uint16,
         as in the file; or floats in [0, 255], which are rounded to uint8 when written.
       icc_profile: the color profile of the samples, unchanged.
-      exif: the EXIF block with the orientation reset, without sizes and thumbnail.
+      exif: the EXIF block, with the orientation reset.
       dpi: horizontal and vertical resolution.
       notes: messages for the user about what has been lost so far.
       description: what the samples mean, if the file says so other than by a profile,
         which it overrules.
       is_lossless: whether it comes from a lossless WebP, and should stay one.
+      attached: XMP, comments, texts and IPTC.
     """
 
     samples: np.ndarray
@@ -35,6 +37,7 @@ class Picture(NamedTuple):
     notes: tuple[str, ...] = ()
     description: Description | None = None
     is_lossless: bool = False
+    attached: Attached = Attached()
 
 
 def to_pillow(samples: np.ndarray) -> Image.Image:

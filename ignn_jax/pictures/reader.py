@@ -16,6 +16,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
 from ignn_jax.pictures.formats import FORMATS
+from ignn_jax.pictures.lasting import attach
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.png import is_png16
 from ignn_jax.pictures.tiff import is_tiff
@@ -49,7 +50,8 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
     data = _read_bytes(Path(path))
     advice = "; if that is right, allow more pixels"
     with _named(path, max_pixels, advice), _settings(data, max_pixels):
-        return check_range(decode(data, name=path, max_pixels=max_pixels))
+        picture = decode(data, name=path, max_pixels=max_pixels)
+        return attach(check_range(picture), data)
 
 
 def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:

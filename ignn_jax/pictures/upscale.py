@@ -10,6 +10,7 @@ import scipy  # ndimage is imported when it is used: it takes a while
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.end_size import EndSize
+from ignn_jax.pictures.lasting import resized
 from ignn_jax.pictures.picture import Picture, quantize, to_gray
 
 Progress = Callable[[Sequence], Iterable]
@@ -77,7 +78,8 @@ def upscale_picture(
     if colors.shape[:2] != size:
         colors, alpha = _resize(colors, alpha, size)
     result = _join(colors, alpha, samples.dtype)
-    return picture._replace(samples=result, notes=picture.notes + notes)
+    upscaled = picture._replace(samples=result, notes=picture.notes + notes)
+    return resized(upscaled, samples.shape)
 
 
 def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:

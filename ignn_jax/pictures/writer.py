@@ -12,12 +12,12 @@ from ignn_jax.files import write_bytes
 from ignn_jax.pictures import png, tiff16
 from ignn_jax.pictures.fit import fit_colors
 from ignn_jax.pictures.formats import (
-    MAX_JPEG_EXIF,
     WITH_16_BITS,
     WITH_ALPHA,
     format_of,
 )
 from ignn_jax.pictures.picture import Picture, quantize, to_pillow
+from ignn_jax.pictures.stored import stored, with_aspect
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": 0},  # colors at full resolution
@@ -30,7 +30,7 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
     "HEIF": {"quality": -1},
 }
 _QUALITY = 95
-_KEPT = ("icc_profile", "exif", "dpi")
+_KEPT = ("icc_profile", "exif", "dpi", "pnginfo")
 
 
 def write_picture(
@@ -67,28 +67,21 @@ def write_picture(
     picture = fit_picture(picture, path)
     samples, notes = _fit(picture.samples, name)
     notes = [*picture.notes[earlier:], *notes]
-    exif = picture.exif
-    if exif and name == "JPEG" and len(exif) > MAX_JPEG_EXIF:
-        exif = None
-        notes.append("its EXIF data are dropped (too long for JPEG)")
-    metadata: dict[str, Any] = {
-        "icc_profile": picture.icc_profile,
-        "exif": exif,
-        "dpi": picture.dpi,
-    }
-    metadata = {key: value for key, value in metadata.items() if value is not None}
     options = {**_OPTIONS.get(name, {}), "quality": quality or _QUALITY}
     if lossless or (picture.is_lossless and quality is None):
         options |= _LOSSLESS.get(name, {})
     try:
+        metadata, more = stored(picture, name)
         data = _encode(samples, name, {**options, **metadata})
         if picture.description:
             data = png.with_chunks(data, picture.description.chunks)
+        if picture.attached.aspect:
+            data = with_aspect(data, picture.attached.aspect, name)
     except Exception as error:  # encoders raise almost every kind on odd metadata
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be saved as {name}: {reason}") from error
     write_bytes(path, data)
-    return tuple(notes)
+    return tuple(notes + more)
 
 
 def fit_picture(picture: Picture, path: Path) -> Picture:

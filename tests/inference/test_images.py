@@ -6,7 +6,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
+from PIL.ExifTags import IFD
 
 import ignn_jax
 from ignn_jax.errors import InputError
@@ -90,6 +91,53 @@ def test_metadata_of_pillow_images(weights, tmp_path):
         assert dict(image.getexif()) == {274: 1, 271: "Maker"}
         assert image.info["icc_profile"] == SRGB
         assert round(image.info["dpi"][0]) == 300
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_an_image_from_a_tiff_keeps_its_exif(weights, tmp_path, is_loaded):
+    exif = Image.Exif()
+    exif[274], exif[271], exif[270] = 6, "Maker", '{"shape": [8, 6]}'
+    exif[IFD.Exif] = {40962: 6, 40963: 8}
+    Image.fromarray(noise(8, 6, 3)).save(tmp_path / "a.tif", exif=exif.tobytes())
+    with Image.open(tmp_path / "a.tif") as image:
+        if is_loaded:
+            image.load()
+        result = ignn_jax.upscale(image, weights=weights)
+    assert result.size == (16, 12)
+    kept = Image.Exif()
+    kept.load(result.info["exif"])
+    assert dict(kept)[271] == "Maker"
+    assert kept.get(274, 1) == 1
+    assert {256, 257, 270, 273}.isdisjoint(kept)
+    assert kept.get_ifd(IFD.Exif) == {40962: 16, 40963: 12}
+
+
+def test_exif_that_the_user_has_set(weights, tmp_path):
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    Image.fromarray(noise(8, 6, 3)).save(tmp_path / "a.jpg", exif=exif)
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.getexif()[271] = "Another"
+        result = ignn_jax.upscale(image, weights=weights)
+    kept = Image.Exif()
+    kept.load(result.info["exif"])
+    assert kept[271] == "Another"
+
+
+def test_texts_comments_and_xmp_of_pillow_images(weights, tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a cat")
+    info.add_itxt("Title", "\u732b")
+    image = Image.fromarray(noise(8, 6, 3))
+    xmp = b'<a tiff:ImageWidth="6" />'
+    image.save(tmp_path / "a.png", pnginfo=info)
+    image.save(tmp_path / "a.jpg", comment=b"words", xmp=xmp)
+    with Image.open(tmp_path / "a.png") as image:
+        kept = ignn_jax.upscale(image, weights=weights).info
+    assert (kept["parameters"], kept["Title"]) == ("a cat", "\u732b")
+    with Image.open(tmp_path / "a.jpg") as image:
+        kept = ignn_jax.upscale(image, weights=weights).info
+    assert (kept["comment"], kept["xmp"]) == (b"words", b'<a tiff:ImageWidth="12" />')
 
 
 def test_newer_weights_are_read_again(tmp_path):

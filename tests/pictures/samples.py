@@ -46,11 +46,12 @@ def make_exif(orientation, **sizes):
     return exif.tobytes()
 
 
-def check_exif(exif):
+def check_exif(exif, width, height):
     assert exif[ExifTags.Base.Make] == "Maker"
     details = exif.get_ifd(ExifTags.IFD.Exif)
     assert details[ExifTags.Base.DateTimeOriginal] == "2020:12:06 10:00:00"
-    assert ExifTags.Base.ExifImageWidth not in details
+    assert details[ExifTags.Base.ExifImageWidth] == width
+    assert details[ExifTags.Base.ExifImageHeight] == height
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
 
 

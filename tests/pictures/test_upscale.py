@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
+from ignn_jax.pictures.attached import Attached
 from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.upscale import upscale_picture
@@ -34,7 +36,12 @@ def test_each_kind_of_picture(shape, channels, dtype):
 
 
 def test_what_is_not_pixels_stays():
-    picture = Picture(noise(4, 4, 3), SRGB, b"exif", (72.0, 72.0), ("a note",))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Maker"
+    attached = Attached(comments=(b"a comment",), notes=("another note",))
+    picture = Picture(
+        noise(4, 4, 3), SRGB, exif.tobytes(), (72.0, 72.0), ("a note",), attached
+    )
     result = upscale_picture(NEAREST, picture)
     assert result._replace(samples=None) == picture._replace(samples=None)
 
