@@ -28,7 +28,7 @@ from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.reader import decode_rgb
 
 # Change this when `decode_rgb` or `imresize` give other pixels, or the format changes.
-_PROTOCOL = "decoded-v2"
+_PROTOCOL = "decoded-v3"
 # Each thread holds an image or two.
 _THREADS = min(os.cpu_count() or 1, 8)
 

@@ -6,6 +6,7 @@ Most are TIFFs, and a reader of TIFFs finds the preview in them.
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import TiffImagePlugin as tiff
 
 from ignn_jax.pictures.tiff import is_tiff, read_tags
@@ -51,11 +52,9 @@ def _has_sensor(data: bytes) -> bool:
         tags, _ = read_tags(data)
         if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR:
             return True
-        places = tags.get(_SUB_FILES, ())
-        for place in (places if isinstance(places, tuple) else (places,))[
-            :_MAX_SUB_FILES
-        ]:
-            page = tiff.ImageFileDirectory_v2(data[:16])
+        places = np.ravel(tags.get(_SUB_FILES, [])).tolist()
+        for place in places[:_MAX_SUB_FILES]:
+            page = tiff.ImageFileDirectory_v2(data[: 16 if tags.bigtiff else 8])
             file = io.BytesIO(data)
             file.seek(place)
             page.load(file)

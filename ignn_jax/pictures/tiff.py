@@ -19,16 +19,16 @@ from ignn_jax.pictures.metadata import kept_exif, upright, valid_dpi
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.tiff_samples import (
     CMYK,
+    YCBCR,
     Layout,
     interpret,
     is_converted,
     layout_of,
 )
 
-_YCBCR = 6
 _JPEGS = (6, 7)  # compressions
 _INCHES, _CENTIMETERS = 2, 3
-_SHORT = 3
+_SHORT, _RGB = 3, 2
 
 
 def is_tiff(data: bytes) -> bool:
@@ -41,7 +41,7 @@ def read(data: bytes, *, max_pixels: int) -> Picture | None:
 
     Returns:
       The picture, of uint8 or uint16 samples, or of float32 with the values of the
-      file; None for YCbCr and JPEG, which Pillow reads, and if there are no tags.
+      file; None for those compressed by JPEG, which Pillow reads, or without tags.
 
     Raises:
       Image.DecompressionBombError: it has more than `max_pixels`.
@@ -55,8 +55,7 @@ def read(data: bytes, *, max_pixels: int) -> Picture | None:
         size = int(tags[tiff.IMAGELENGTH]), int(tags[tiff.IMAGEWIDTH])
     except Exception:  # almost every kind; Pillow will say what is wrong
         return None
-    photometric = tags.get(tiff.PHOTOMETRIC_INTERPRETATION)
-    if photometric == _YCBCR or tags.get(tiff.COMPRESSION) in _JPEGS:
+    if tags.get(tiff.COMPRESSION) in _JPEGS:
         return None
     layout = layout_of(tags, size)
     if size[0] * size[1] > max_pixels:
@@ -95,8 +94,12 @@ def _decode(data: bytes, layout: Layout) -> np.ndarray:
     """The samples as the file holds them, [H, W, C]."""
     import imagecodecs  # takes a while, and few pictures need it
 
+    # libtiff would convert CMYK to RGB without the profile, and only 8 bits of it. It
+    # does convert YCbCr, but would turn the picture, too.
     if layout.photometric == CMYK:
-        data = _called_rgb(data)
+        data = _with_tag(data, tiff.PHOTOMETRIC_INTERPRETATION, _RGB)
+    elif layout.photometric == YCBCR:
+        data = _with_tag(data, Base.Orientation, 1)
     samples = imagecodecs.tiff_decode(data)
     if layout.has_planes and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, -1)
@@ -106,11 +109,8 @@ def _decode(data: bytes, layout: Layout) -> np.ndarray:
     return samples
 
 
-def _called_rgb(data: bytes) -> bytes:
-    """The file with RGB for its photometric interpretation.
-
-    libtiff would convert CMYK to RGB without the profile, and only 8 bits of it.
-    """
+def _with_tag(data: bytes, tag: int, value: int) -> bytes:
+    """The file with another value, of 16 bits, for a tag of the first page."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = data.startswith(b"II+")
     offset, count, entry = ("Q", "Q", "HHQHxxxxxx") if is_big else ("I", "H", "HHIHxx")
@@ -120,9 +120,8 @@ def _called_rgb(data: bytes) -> bytes:
     result = bytearray(data)
     for n in range(length):
         at = start + n * struct.calcsize(order + entry)
-        tag, *_ = struct.unpack_from(order + entry, data, at)
-        if tag == tiff.PHOTOMETRIC_INTERPRETATION:
-            struct.pack_into(order + entry, result, at, tag, _SHORT, 1, 2)
+        if struct.unpack_from(order + entry, data, at)[0] == tag:
+            struct.pack_into(order + entry, result, at, tag, _SHORT, 1, value)
     return bytes(result)
 
 

@@ -19,17 +19,17 @@ from ignn_jax.pictures.samples import (
 
 # Photometric interpretations.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK = 0, 1, 2, 3, 4
-CMYK, _LAB, _ICC_LAB = 5, 8, 9
+CMYK, YCBCR, _LAB, _ICC_LAB = 5, 6, 8, 9
 _COLORS = {  # how many of the channels are colors
     _WHITE_IS_ZERO: 1,
     _BLACK_IS_ZERO: 1,
     _RGB: 3,
     _PALETTE: 1,
     CMYK: 4,
+    YCBCR: 3,  # libtiff converts it to RGB
     _LAB: 3,
     _ICC_LAB: 3,
 }
-_CODED = (_PALETTE, CMYK, _LAB, _ICC_LAB)  # not gray or RGB
 
 _FAXES = (2, 3, 4)  # compressions
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # sample formats
@@ -88,7 +88,11 @@ def layout_of(tags: Mapping[int, Any], size: tuple[int, int]) -> Layout:
     is_plain = dtype.kind in "bu" and bits <= 16
     if not is_plain and photometric not in (_BLACK_IS_ZERO, _RGB):
         raise ValueError("its samples are no integers of 1 to 16 bits; save it as RGB")
-    has_planes = tags.get(tiff.PLANAR_CONFIGURATION) == _SEPARATE_PLANES
+    if photometric == YCBCR and (bits, channels) != (8, 3):
+        raise ValueError("its YCbCr colors are not of 8 bits; save it as RGB")
+    has_planes = (
+        photometric != YCBCR and tags.get(tiff.PLANAR_CONFIGURATION) == _SEPARATE_PLANES
+    )
     return Layout((*size, channels), photometric, kinds, bits, dtype, has_planes)
 
 

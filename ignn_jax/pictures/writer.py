@@ -27,7 +27,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _LOSSLESS: dict[str, dict[str, Any]] = {
     # `exact` keeps the colors of invisible pixels.
     "WEBP": {"lossless": True, "exact": True},
-    "HEIF": {"quality": -1},
+    "HEIF": {"quality": -1, "matrix_coefficients": 0},  # RGB instead of YCbCr
 }
 _QUALITY = 95
 _KEPT = ("icc_profile", "exif", "dpi", "pnginfo")

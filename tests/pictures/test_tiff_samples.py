@@ -26,6 +26,7 @@ from tests.pictures.tiffs import (
     UNASSOCIATED,
     UNSPECIFIED,
     WHITE_IS_ZERO,
+    YCBCR,
     write_tiff,
 )
 
@@ -260,6 +261,7 @@ REFUSED = {
     "sample format 3": {"photometric": 1, "bits": 8, "sample_format": 3},
     "(20 bits": {"photometric": 1, "bits": 20},
     "(8, 16 bits": {"photometric": 2, "bits": 8, "tags": [(258, 3, [8, 16, 8])]},
+    "YCbCr colors are not of 8 bits": {"photometric": YCBCR, "bits": 16},
     "1 to 16 bits": {"photometric": 0, "bits": 32},
     "big-endian BigTIFF": {"photometric": 1, "bits": 8, "big": True, "order": ">"},
 }
@@ -268,7 +270,7 @@ REFUSED = {
 @pytest.mark.parametrize("words", REFUSED)
 def test_what_is_not_known_is_refused_by_name(tmp_path, words):
     options = REFUSED[words]
-    channels = {CMYK: 4, RGB: 3, 10: 3}.get(options["photometric"], 1)
+    channels = {CMYK: 4, RGB: 3, YCBCR: 3, 10: 3}.get(options["photometric"], 1)
     if words == "photometric interpretation 2":
         channels = 1
     file = write_tiff(np.ones((HEIGHT, WIDTH, channels), int), **options)
@@ -277,6 +279,20 @@ def test_what_is_not_known_is_refused_by_name(tmp_path, words):
         with pytest.raises(InputError) as error:
             read(tmp_path / "a.tif")
         assert words in str(error.value)
+
+
+def upright(stored, orientation):
+    """What a viewer does for an orientation, from the standard's table."""
+    return {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.swapaxes(0, 1),
+        6: np.rot90(stored, -1),
+        7: np.rot90(stored, 2).swapaxes(0, 1),
+        8: np.rot90(stored, 1),
+    }[orientation]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -294,18 +310,8 @@ def test_orientation(tmp_path, orientation, kind):
         )
         (tmp_path / "a.tif").write_bytes(file)
         pictures.append(read_picture(tmp_path / "a.tif").samples)
-    upright, turned = pictures
-    expected = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.swapaxes(0, 1),
-        6: np.rot90(upright, -1),
-        7: np.rot90(upright, 2).swapaxes(0, 1),
-        8: np.rot90(upright, 1),
-    }[orientation]
-    np.testing.assert_array_equal(turned, expected)
+    stored_as, turned = pictures
+    np.testing.assert_array_equal(turned, upright(stored_as, orientation))
 
 
 def test_palettes_of_8_and_of_16_bits(tmp_path):
@@ -322,3 +328,50 @@ def test_palettes_of_8_and_of_16_bits(tmp_path):
         samples = read_picture(tmp_path / "a.tif").samples
         assert samples.dtype == np.uint8
         np.testing.assert_array_equal(samples, colors.T[indices[..., 0]])
+
+
+def rgb_of_ycbcr(y, cb, cr):
+    """ITU-R BT.601, with full range."""
+    blue, red = cb - 128.0, cr - 128.0
+    green = -0.344136 * blue - 0.714136 * red
+    return np.dstack([y + 1.402 * red, y + green, y + 1.772 * blue]).clip(0, 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("range_", ["full", "video"])
+def test_ycbcr(tmp_path, orientation, range_):
+    y, cb, cr = 60 + noise(3, 8, 6) // 2
+    tags = [(530, 3, [1, 1]), (274, 3, [orientation])]
+    expected = rgb_of_ycbcr(y, cb, cr)
+    if range_ == "video":
+        tags.append((532, 5, [16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1]))
+        cb, cr = (128 + (c - 128.0) * (127 / 112) for c in (cb, cr))
+        expected = rgb_of_ycbcr((y - 16.0) * (255 / 219), cb, cr)
+        y, cb, cr = 60 + noise(3, 8, 6) // 2
+    file = write_tiff(np.dstack([y, cb, cr]), bits=8, photometric=YCBCR, tags=tags)
+    (tmp_path / "a.tif").write_bytes(file)
+    expected = upright(expected, orientation)
+    read = read_picture(tmp_path / "a.tif").samples
+    # libtiff computes video levels in integers.
+    tolerance = 1 if range_ == "full" else 3
+    np.testing.assert_allclose(read, expected, atol=tolerance)
+    np.testing.assert_array_equal(decode_rgb(file, name="a.tif"), read)
+
+
+def test_ycbcr_of_half_the_colors(tmp_path):
+    """Four pixels of brightness share a color; Pillow takes them for something else."""
+    y = 60 + np.arange(64).reshape(8, 8) * 2
+    blocks = y.reshape(4, 2, 4, 2).transpose(0, 2, 1, 3).reshape(16, 4)
+    units = np.hstack([blocks, np.full((16, 1), 100), np.full((16, 1), 160)])
+    whole = write_tiff(
+        np.zeros((8, 8, 3), int),
+        bits=8,
+        photometric=YCBCR,
+        rows=8,
+        tags=[(530, 3, [2, 2])],
+    )
+    length = (8 * 8 * 3).to_bytes(4, "little")
+    file = whole.replace(length, (16 * 6).to_bytes(4, "little"), 1)
+    file = file[:16] + units.astype(np.uint8).tobytes() + file[16 + 16 * 6 :]
+    expected = rgb_of_ycbcr(y, np.full((8, 8), 100), np.full((8, 8), 160))
+    np.testing.assert_allclose(decode_rgb(file, name="a.tif"), expected, atol=1)
