@@ -36,10 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.data.inspection import describe, write_contact_sheet
     from ignn_jax.data.sets import drop_small, load_set, load_sets
+    from ignn_jax.data.sources import ImageFile, find_images
     from ignn_jax.files import check_output
 
     if args.output:
-        check_output(args.output, field="output", suffix=".png")
+        specs = [args.source, *([args.validation] if args.validation else [])]
+        inputs = [
+            file.path
+            for spec in specs
+            if args.output.exists() and spec.startswith("folder:")
+            for image in find_images(spec, scale=args.scale).images
+            for file in (image.hr, image.lr)
+            if isinstance(file, ImageFile)
+        ]
+        check_output(args.output, field="output", suffix=".png", inputs=inputs)
     if args.validation:
         images, validation = load_sets(
             args.source,

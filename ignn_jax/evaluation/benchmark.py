@@ -46,17 +46,20 @@ class Outputs(NamedTuple):
     csv: pathlib.Path | None = None
     report: pathlib.Path | None = None
 
-    def check(self) -> None:
+    def check(self, inputs: Iterable[str | os.PathLike] = ()) -> None:
         """Refuses, before the work, what could not be written after it.
+
+        Args:
+          inputs: the files that are read, which are never replaced.
 
         Raises:
           InputError: naming the output.
         """
-        taken = set()
+        taken, inputs = set(), list(inputs)
         for name, path in self._asdict().items():
             if not path:
                 continue
-            check_output(path, field=name)
+            check_output(path, field=name, inputs=inputs)
             place = os.path.realpath(path)
             if place in taken:
                 raise InputError(
@@ -94,6 +97,7 @@ def evaluate_benchmarks(
     Raises:
       InputError: a file cannot be written.
     """
+    outputs.check(_inputs(setup, benchmarks))
     figures = outputs.report is not None
     circumstances = {**_versions(), "images": str(images), "figures": figures}
     kept = [Kept(setup, benchmark, circumstances) for benchmark in benchmarks]
@@ -242,6 +246,13 @@ def _evaluate(setup: Setup, files: PairFiles) -> Evaluated:
         return evaluate_pair(pair, setup.upscalers)
     except (OSError, UnicodeError, MemoryError, RuntimeError) as error:
         raise failure(error, files.hr) from error
+
+
+def _inputs(setup: Setup, benchmarks: Sequence[Benchmark]) -> list[str | os.PathLike]:
+    """The files of images and weights."""
+    pairs = [pair for benchmark in benchmarks for pair in benchmark.pairs]
+    weights = [method.weights["file"] for method in setup.methods if method.weights]
+    return [*weights, *(file for pair in pairs for file in pair[1:] if file)]
 
 
 def _check_image(path: pathlib.Path, files: PairFiles) -> None:

@@ -74,3 +74,14 @@ def test_inspect_names_what_is_wrong(tmp_path, capsys):
     assert "--validation: split:2: give" in refused(spec, "--validation", "split:2")
     small = refused(spec, "--lr-patch", "99")
     assert "each of the 3 images is smaller than 198 x 198" in small
+
+
+def test_inspect_does_not_draw_over_an_image(tmp_path, capsys):
+    folder = save_pictures(tmp_path / "a", count=2, side=80)
+    image = next(folder.iterdir())
+    before = image.read_bytes()
+    options = ["--lr-patch", "20", "-o", str(image)]
+    assert main(["data", "inspect", f"folder:{folder}", *options]) == 2
+    assert "--output: " in (err := capsys.readouterr().err)
+    assert "is the input" in err
+    assert image.read_bytes() == before

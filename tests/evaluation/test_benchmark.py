@@ -299,3 +299,23 @@ def test_lr_images_of_another_folder_are_named(tmp_path, capsys):
     assert f"2 images of {tmp_path}/HR; {where}\n" in capsys.readouterr().out
     (part,) = json.loads((tmp_path / "scores.json").read_text())["sets"]
     assert (part["name"], part["lr"]) == ("HR", where)
+
+
+def test_originals_are_not_replaced(root, workdir, capsys):
+    """Neither by the results, nor by upscaled images."""
+    picture, weights = root / "Two" / "a.png", workdir / FILENAME
+    lr = root / "One" / "LR_bicubic" / "X2" / "ax2.png"
+    before = [path.read_bytes() for path in (picture, lr, weights)]
+    for path in (picture, weights):
+        options = ("--data", root / "Two", "--weights", weights, "--json", path)
+        assert evaluate(*options) == 2
+        assert f"--json: {path}: is the input" in capsys.readouterr().err
+    (root / "saved").mkdir()
+    (root / "saved" / "One").symlink_to(lr.parent)
+    lr.rename(lr.with_name("a_x2.png"))  # as an upscaled image is called
+    options = ("--data", root / "One", "--weights", "bicubic", "--scale", 2)
+    assert evaluate(*options, "--save-images", root / "saved") == 1
+    assert "a_x2.png: is an original" in capsys.readouterr().err
+    after = [path.read_bytes() for path in (picture, lr.with_name("a_x2.png"), weights)]
+    assert before == after
+    assert (root / "saved" / "One" / "b_x2.png").exists()
