@@ -79,7 +79,7 @@ def write_contact_sheet(
     )
     file = io.BytesIO()
     _draw(next(batches), side=lr_patch * scale).save(file, "png")
-    write_bytes(path, file.getbuffer())
+    write_bytes(path, file.getvalue())
 
 
 def _draw(batch: dict[str, np.ndarray], *, side: int) -> Image.Image:

@@ -207,4 +207,4 @@ def _compare(upscaled: Picture, bicubic: Picture, network: Network, path: Path) 
     buffer = io.BytesIO()
     profile = upscaled.icc_profile if is_color else None
     sheet.save(buffer, "PNG", icc_profile=profile)
-    write_bytes(path, png.with_chunks(buffer.getbuffer(), chunks))
+    write_bytes(path, png.with_chunks(buffer.getvalue(), chunks))

@@ -157,9 +157,7 @@ def _parts(data: bytes, size: int) -> Iterator[bytes]:
     return (data[n : n + size] for n in range(0, len(data), size))
 
 
-def with_aspect(
-    data: bytes | memoryview, aspect: tuple[float, float], name: str
-) -> bytes | memoryview:
+def with_aspect(data: bytes, aspect: tuple[float, float], name: str) -> bytes:
     """A PNG or JPEG with a resolution that has no unit, which Pillow does not write."""
     x, y = aspect
     if not (x.is_integer() and y.is_integer() and max(x, y) <= _LARGEST_ASPECT):

@@ -17,7 +17,7 @@ def encode(
     icc_profile: bytes | None = None,
     exif: bytes | None = None,
     dpi: tuple[float, float] | None = None,
-) -> memoryview:
+) -> bytes:
     """An uncompressed TIFF of uint16 [H, W, C].
 
     Pillow writes all tags, and the samples follow them. tifffile cannot write an EXIF
@@ -46,7 +46,7 @@ def encode(
     file = io.BytesIO()
     tags.save(file)
     file.write(np.ascontiguousarray(samples, "<u2").data)
-    return file.getbuffer()
+    return file.getvalue()
 
 
 def _add_exif(tags: tiff.ImageFileDirectory_v2, block: bytes) -> None:

@@ -96,15 +96,14 @@ def fit_picture(picture: Picture, path: Path) -> Picture:
         raise InputError(f"{path}: {error}") from error
 
 
-def _encode(
-    samples: np.ndarray, name: str, options: dict[str, Any]
-) -> bytes | memoryview:
+def _encode(samples: np.ndarray, name: str, options: dict[str, Any]) -> bytes:
     if samples.dtype == np.uint16:
         encode = png.encode if name == "PNG" else tiff16.encode
         return encode(samples, **{key: options[key] for key in options if key in _KEPT})
     buffer = io.BytesIO()
     to_pillow(samples).save(buffer, name, **options)
-    return buffer.getbuffer()
+    # Not getbuffer(): Python 3.12.1 crashes when it collects one after an exception.
+    return buffer.getvalue()
 
 
 def _fit(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:

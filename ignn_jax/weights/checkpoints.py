@@ -91,7 +91,7 @@ def write_checkpoint(
         return
     torch, buffer = _import_torch(path), io.BytesIO()
     torch.save(_map_arrays(torch.from_numpy, contents or dict(tensors)), buffer)
-    write_bytes(path, buffer.getbuffer())
+    write_bytes(path, buffer.getvalue())
 
 
 def _map_arrays(function, tree):
