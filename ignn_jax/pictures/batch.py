@@ -12,11 +12,13 @@ from ignn_jax.files import check_output, check_output_folder, identity, write_by
 from ignn_jax.pictures import png
 from ignn_jax.pictures.crops import beside_bicubic
 from ignn_jax.pictures.end_size import EndSize
+from ignn_jax.pictures.fit import fit_colors
 from ignn_jax.pictures.formats import (
     FORMATS,
     check_lossless,
     check_size,
     check_target,
+    format_of,
 )
 from ignn_jax.pictures.jobs import Job
 from ignn_jax.pictures.picture import Picture
@@ -28,7 +30,7 @@ from ignn_jax.pictures.upscale import (
     upscale_picture,
     view_picture,
 )
-from ignn_jax.pictures.writer import fit_picture, write_picture
+from ignn_jax.pictures.writer import write_picture
 
 
 class Options(NamedTuple):
@@ -150,7 +152,7 @@ def upscale_file(
         picture = Picture(
             picture.samples, notes=picture.notes, is_lossless=picture.is_lossless
         )
-    picture = fit_picture(picture, target)
+    picture = _fit_colors(picture, job)
     height, width, channels = picture.samples.shape
     size = options.end_size.of(height, width, scale=network.scale)
     check_size(target, (*size, channels), picture.samples.dtype)
@@ -170,6 +172,13 @@ def upscale_file(
     if options.comparison:
         _compare(upscaled, resize_picture(picture, size), network, options.comparison)
     return notes
+
+
+def _fit_colors(picture: Picture, job: Job) -> Picture:
+    try:
+        return fit_colors(picture, format_of(job.target))
+    except InputError as error:
+        raise InputError(f"{job.source}: {error}") from error
 
 
 def check_comparison(path: Path, jobs: Sequence[Job], *, overwrite: bool) -> None:

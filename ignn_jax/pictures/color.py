@@ -122,4 +122,7 @@ def _transform(colors: np.ndarray, profile: bytes, space: str) -> np.ndarray:
         colorspace=space,
         outcolorspace="rgb",
         outdtype=colors.dtype,
+        # Else colors of 16 bits are interpolated between a few thousand, and are wrong
+        # by several levels of 8 bits where they are dark and saturated.
+        flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
     )

@@ -43,6 +43,8 @@ _CURVES: dict[int, float | None] = {
 _HDR = {16: "PQ", 18: "HLG"}
 _FULL_RANGE = 1
 
+_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
+
 _ROMM = 21  # an enumerated color space of JPEG 2000
 _SPACES = (0, 12, 15, 16, 17, 18)  # those that are decoded to gray, CMYK or sRGB
 _PROPHOTO: Chromaticities = (
@@ -88,7 +90,9 @@ def by_file(
 
 def by_chunks(data: bytes) -> Description | None:
     """What the chunks of a PNG say, in the order of precedence of PNG 3."""
-    found = {kind: png.body(chunk) for kind, chunk in png.chunks(data)}
+    found = {
+        kind: png.body(chunk) for kind, chunk in png.chunks(data) if kind in _CHUNKS
+    }
     if len(cicp := found.get(b"cICP", b"")) == 4:
         hdr = [(kind, found[kind]) for kind in (b"mDCV", b"cLLI") if kind in found]
         description = by_code_points(cicp[0], cicp[1], source="cICP")

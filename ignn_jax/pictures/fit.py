@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from ignn_jax.pictures.color import profile_of, space_of, to_srgb
+from ignn_jax.errors import InputError
+from ignn_jax.pictures.color import Description, profile_of, space_of, to_srgb
 from ignn_jax.pictures.formats import COLOR_ONLY, WITH_16_BITS, WITH_PROFILE
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.samples import as_dtype
+
+_TOLERANCE = 0.05  # of exponents
 
 
 def fit_colors(picture: Picture, name: str) -> Picture:
@@ -17,7 +20,7 @@ def fit_colors(picture: Picture, name: str) -> Picture:
     or is dropped. What changes is in the notes.
 
     Raises:
-      ValueError: the colors cannot be described or converted.
+      InputError: the colors cannot be described or converted.
     """
     if picture.description:
         return _fit_description(picture, name)
@@ -31,11 +34,14 @@ def _fit_description(picture: Picture, name: str) -> Picture:
     assert description is not None
     if name == "PNG" and description.chunks:
         return picture
+    is_gray = picture.samples.shape[-1] < 3
+    if is_gray:
+        description = _of_gray(description)
     if description.is_srgb():
         return picture._replace(description=None)
     source, hdr = description.source, description.hdr
     if hdr:
-        raise ValueError(
+        raise InputError(
             f"its colors ({source}: {hdr}) cannot be kept in {name}; write PNG"
         )
     picture = picture._replace(description=None)
@@ -44,12 +50,18 @@ def _fit_description(picture: Picture, name: str) -> Picture:
     except Exception:  # of numbers without a meaning; imagecodecs raises several kinds
         note = f"its description of colors ({source}) makes no sense and is dropped"
         return _noted(picture, note)
-    is_gray = picture.samples.shape[-1] < 3
     if description.chromaticities and not is_gray and name in WITH_PROFILE:
         note = f"its colors ({source}) are described by a color profile ({name})"
         return _noted(picture._replace(icc_profile=profile), note)
     note = f"its colors ({source}) are converted to sRGB ({name} cannot describe them)"
     return _noted(_as_srgb(picture, profile, name), note)
+
+
+def _of_gray(description: Description) -> Description:
+    """What a description says of gray: primaries do not matter, and 2.2 is usual."""
+    curve = description.curve
+    is_usual = isinstance(curve, float) and abs(curve - 2.2) < _TOLERANCE
+    return description._replace(chromaticities=None, curve=None if is_usual else curve)
 
 
 def _fit_profile(picture: Picture, profile: bytes, name: str) -> Picture:

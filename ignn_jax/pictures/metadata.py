@@ -23,6 +23,7 @@ LAYOUT_TAGS = frozenset(
         *range(254, 267),
         *(273, *range(277, 282), 284, *range(288, 294)),
         *(317, *range(320, 348), *range(512, 533)),
+        *(301, 318, 319),  # colors, for which there is a profile, or sRGB
         *(700, 33723, 34377, 34675),  # XMP, IPTC, Photoshop, color profile
     )
 )

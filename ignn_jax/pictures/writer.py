@@ -64,7 +64,10 @@ def write_picture(
     """
     path = Path(path)
     name, earlier = format_of(path), len(picture.notes)
-    picture = fit_picture(picture, path)
+    try:
+        picture = fit_colors(picture, name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     samples, notes = _fit(picture.samples, name)
     notes = [*picture.notes[earlier:], *notes]
     options = {**_OPTIONS.get(name, {}), "quality": quality or _QUALITY}
@@ -82,18 +85,6 @@ def write_picture(
         raise InputError(f"{path}: cannot be saved as {name}: {reason}") from error
     write_bytes(path, data)
     return tuple(notes + more)
-
-
-def fit_picture(picture: Picture, path: Path) -> Picture:
-    """A picture whose colors the format of a path can describe, as `fit_colors`.
-
-    Raises:
-      InputError: they cannot be described or converted; it names the path.
-    """
-    try:
-        return fit_colors(picture, format_of(path))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def _encode(samples: np.ndarray, name: str, options: dict[str, Any]) -> bytes:

@@ -1,18 +1,21 @@
-"""Hundreds of damaged files are upscaled: each is done or reported, none half written.
+"""A thousand damaged files are upscaled: each is done or reported, none half written.
 
-The files are real ones of every format, cut, flipped and mixed by a fixed seed. They go
-through the command in a process of its own, since a decoder that crashes takes its
-process along.
+The files are real ones of every format and variant, cut, flipped and mixed by a fixed
+seed. They go through the command in a process of its own, since a decoder that crashes
+takes its process along.
 """
 
 import io
 import random
 import re
+import zlib
 
+import imagecodecs
 import numpy as np
+import pillow_heif
 import pytest
 import tifffile
-from PIL import Image, features
+from PIL import ExifTags, Image, features
 
 from ignn_jax.models import EDSR
 from ignn_jax.pictures.formats import FORMATS
@@ -21,8 +24,24 @@ from ignn_jax.pictures.writer import write_picture
 from ignn_jax.weights.find import FILENAME
 from ignn_jax.weights.network import save
 from tests.networks import finish, random_variables, start
+from tests.pictures import test_described
+from tests.pictures.samples import SRGB, make_cmyk_profile
+from tests.pictures.tiffs import (
+    ASSOCIATED,
+    BLACK_IS_ZERO,
+    CMYK,
+    DEFLATE,
+    LAB,
+    PACKBITS,
+    PALETTE,
+    RGB,
+    UNASSOCIATED,
+    WHITE_IS_ZERO,
+    YCBCR,
+    write_tiff,
+)
 
-MUTANTS = 16  # of each file
+MUTANTS = {"usual": 16, "variants": 20}  # of each file
 
 
 def originals(folder):
@@ -78,6 +97,91 @@ def originals(folder):
     return files
 
 
+def variants(folder):
+    """Small pictures of what is rare in each format, name -> bytes."""
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 65536, (20, 24, 5))
+
+    def tiff(bits, photometric, channels, **options):
+        return write_tiff(
+            samples[..., :channels] >> (16 - min(bits, 16)),
+            bits=bits,
+            photometric=photometric,
+            **options,
+        )
+
+    image = Image.fromarray((samples[..., :3] >> 8).astype(np.uint8))
+    files = {
+        "bits.tif": tiff(1, WHITE_IS_ZERO, 1),
+        "four.tif": tiff(4, BLACK_IS_ZERO, 2, extra=[UNASSOCIATED]),
+        "twelve.tif": tiff(12, RGB, 4, extra=[ASSOCIATED], planes=True, order=">"),
+        "palette.tif": tiff(
+            4, PALETTE, 1, palette=samples[..., 0].ravel()[:48].tolist()
+        ),
+        "inks.tif": tiff(16, CMYK, 5, extra=[UNASSOCIATED], compression=DEFLATE),
+        "lab.tif": tiff(16, LAB, 3, compression=PACKBITS),
+        "ycbcr.tif": tiff(8, YCBCR, 3, tags=[(530, 3, [1, 1])]),
+        "wide.tif": tiff(32, BLACK_IS_ZERO, 1, sample_format=2),
+        "big.tif": tiff(16, RGB, 3, big=True, fill_order=2),
+        "curve.tif": tiff(8, RGB, 3, tags=[(301, 3, list(range(0, 65536, 257)))]),
+        "deep.jp2": imagecodecs.jpeg2k_encode(
+            (samples[..., :3] >> 4).astype(np.uint16),
+            level=0,
+            codecformat="jp2",
+            bitspersample=12,
+        ),
+        "wide_ppm.ppm": b"P6 24 20 65535\n" + samples[..., :3].astype(">u2").tobytes(),
+    }
+    described = test_described.png(
+        test_described.LINEAR,
+        test_described.chromaticities(*test_described.P3_XY),
+        (b"zTXt", b"a\0\0" + zlib.compress(b"text" * 99)),
+    )
+    files |= {
+        "described.png": described,
+        "p3.png": test_described.png(test_described.P3),
+        "profile.png": test_described.png(test_described.profile_chunk(SRGB)),
+        "key.png": test_described.png((b"tRNS", b"\0\x50"), mode="L"),
+        "v5.bmp": test_described.bmp(124, b"DEBM", bytes(60))[0],
+    }
+    for name, mode in (("gray.tga", "L"), ("rgb.jp2", "RGB"), ("silicon.sgi", "RGB")):
+        buffer = io.BytesIO()
+        kind = {"tga": "TGA", "jp2": "JPEG2000", "sgi": "SGI"}[name[-3:]]
+        image.convert(mode).save(buffer, kind)
+        files[name] = buffer.getvalue()
+    for name, options in (
+        ("moving.webp", {"save_all": True, "append_images": [image], "lossless": True}),
+        ("adobe.jpg", {"exif": adobe_exif(), "icc_profile": make_cmyk_profile()}),
+        ("plain.jfif", {"progressive": True}),
+        ("moving.apng", {"save_all": True, "append_images": [image.rotate(90)]}),
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, FORMATS[name[name.index(".") :]], **options)
+        files[name] = buffer.getvalue()
+    if features.check("avif"):
+        files["deep.avif"] = imagecodecs.avif_encode(
+            (samples[..., :4] >> 6).astype(np.uint16), level=90, bitspersample=10
+        )
+        files["p3.avif"] = test_described.avif(13, 12)
+    if ".heic" in FORMATS:
+        files["deep.heic"] = heic_of_10_bits(samples[..., :3].astype(np.uint16))
+    return files
+
+
+def adobe_exif():
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.ColorSpace: 2}
+    return exif.tobytes()
+
+
+def heic_of_10_bits(samples):
+    height, width, _ = samples.shape
+    buffer = io.BytesIO()
+    image = pillow_heif.from_bytes("RGB;16", (width, height), samples.tobytes())
+    image.save(buffer, color_primaries=12, transfer_characteristics=13)
+    return buffer.getvalue()
+
+
 def mutate(data, other, rng):
     """One of the ways in which files break."""
     data, kind = bytearray(data), rng.randrange(5)
@@ -98,26 +202,28 @@ def mutate(data, other, rng):
     return data
 
 
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory):
+@pytest.fixture(params=MUTANTS)
+def broken(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    files, rng = originals(folder), random.Random(0)
+    make = {"usual": originals, "variants": variants}[request.param]
+    files, rng = make(folder), random.Random(0)
     for path in folder.iterdir():
         path.unlink()
     for name, data in files.items():
         stem, _, suffix = name.partition(".")
         (folder / name).write_bytes(data)
-        for n in range(MUTANTS):
+        for n in range(MUTANTS[request.param]):
             other = files[rng.choice(sorted(files))]
             path = folder / f"{stem}_{n:02}.{suffix}"
             path.write_bytes(mutate(data, other, rng))
-    return folder, list(files)
+    return folder, list(files), len(files) * MUTANTS[request.param]
 
 
 def test_every_file_is_done_or_named(broken, tmp_path):
-    folder, names = broken
+    folder, names, mutants = broken
     sources = {path.name for path in folder.iterdir()}
-    assert len(sources) >= 200 + len(names)
+    assert len(sources) == mutants + len(names)
+    assert mutants >= (500 if "deep.jp2" in names else 200)
     model = EDSR(scale=2, features=4, num_blocks=1)
     save(tmp_path / FILENAME, model, random_variables(model))
     output = tmp_path / "out"

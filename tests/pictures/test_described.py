@@ -194,7 +194,7 @@ def test_high_dynamic_range_is_carried_or_refused(tmp_path, hdr):
     assert (chunks[b"cICP"], chunks[b"cLLI"]) == (hdr[1], light[1])
     for suffix in (".jpg", ".tif", ".webp"):
         job = Job(tmp_path / "a.png", tmp_path / f"b{suffix}")
-        with pytest.raises(InputError, match=r"b\.\w+: .*(PQ|HLG).*write PNG"):
+        with pytest.raises(InputError, match=r"a\.png: .*(PQ|HLG).*write PNG"):
             upscale_file(network(never), job, Options())
     assert not list(tmp_path.glob("b*"))
 
@@ -369,6 +369,16 @@ def test_adobe_rgb_by_exif(tmp_path, suffix, index):
     assert read_picture(path).exif
 
 
+def test_gray_of_adobe_rgb_is_gray(tmp_path):
+    """For gray, only the exponent counts, and 2.2 is the usual one."""
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.ColorSpace: 2}
+    data = save(tmp_path / "a.jpg", "L", None, exif=exif.tobytes(), quality=100)
+    path, notes = upscale(data, tmp_path, ".jpg", "a.jpg")
+    assert notes == ()
+    np.testing.assert_allclose(shown(path), COLOR[0], atol=1)
+
+
 TRANSFER = np.rint(np.linspace(0, 1, 256) * 65535).astype(int).tolist()
 
 
@@ -387,6 +397,9 @@ def test_tags_of_a_tiff(tmp_path, count):
     path, notes = upscale(file, tmp_path, ".tif", "a.tif")
     np.testing.assert_allclose(shown(path), [152, 216, 182], atol=1)
     assert "TIFF tags" in notes[0]
+    again, notes = upscale(path.read_bytes(), tmp_path, ".png", "b.tif")
+    assert not any("TIFF tags" in note for note in notes)  # it is converted once
+    np.testing.assert_allclose(shown(again), [152, 216, 182], atol=1)
     tags = [(318, 5, rationals(P3_XY[:2])), (319, 5, rationals(P3_XY[2:]))]
     file = write_tiff(samples, bits=8, photometric=RGB, tags=tags)
     path, notes = upscale(file, tmp_path, ".tif", "a.tif")
