@@ -30,8 +30,9 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
 
     EXIF orientation is applied. Palette, 1-bit and color-keyed pictures become RGB or
     gray, with alpha if they are transparent. CMYK and Lab become sRGB, through their
-    profile if they carry one. PNG and TIFF keep 16 bits, except for CMYK. Of several
-    frames the first is read. The notes say what is lost on the way.
+    profile if they carry one. PNG, TIFF, AVIF, HEIC and JPEG 2000 keep more than 8 bits
+    as 16 bits. Of several frames the first is read. The notes say what is lost on the
+    way.
 
     Not for use in threads: it changes settings of Pillow and of the process meanwhile.
 

@@ -16,9 +16,12 @@ import tifffile
 from PIL import Image
 
 from ignn_jax.cli import main
+from ignn_jax.data.benchmarks import find_benchmark, read_pair
+from ignn_jax.data.cache import load_pairs
+from ignn_jax.data.sources import find_images
 from ignn_jax.inference import network
 from ignn_jax.pictures.picture import Picture
-from ignn_jax.pictures.reader import read_picture
+from ignn_jax.pictures.reader import read_picture, read_rgb
 from ignn_jax.pictures.writer import write_picture
 from tests.pictures import test_described
 from tests.pictures.samples import SRGB, noise, twice
@@ -149,3 +152,26 @@ def test_gama_linear_shows_what_the_report_says(tmp_path, monkeypatch, capsys):
     samples = read_picture(output / "gama_linear.tif").samples
     assert samples.dtype == np.uint16
     np.testing.assert_allclose(samples[2 * y, 2 * x] / 257, [152, 216, 182], atol=0.6)
+
+
+def test_training_and_evaluation_see_the_same(tmp_path):
+    """White at zero, and 4 bits with a key: as positives, without the key."""
+    for name in ("miniswhite16.tif", "g4_trns7.png"):
+        shutil.copy(FAULTS / name, tmp_path)
+    source = find_images(f"folder:{tmp_path}", scale=2)
+    pairs = load_pairs(source.images, scale=2, folder=tmp_path / "cache")
+    trained = {Path(pair.name).stem: pair.hr for pair in pairs}
+    benchmark = find_benchmark(tmp_path, scale=2)
+    evaluated = {
+        Path(files.name).stem: read_pair(files, scale=2).hr for files in benchmark.pairs
+    }
+    white = 65535 - tifffile.imread(FAULTS / "miniswhite16.tif").astype(float)
+    rows = png.Reader(bytes=(FAULTS / "g4_trns7.png").read_bytes()).read()[2]
+    gray = 17 * np.array([list(row) for row in rows])
+    for name, expected in (("miniswhite16", white / 257), ("g4_trns7", gray)):
+        expected = np.repeat(np.rint(expected)[..., None], 3, axis=-1)
+        for images in (trained, evaluated):
+            np.testing.assert_array_equal(images[name], expected)
+        np.testing.assert_array_equal(
+            read_rgb(next(tmp_path.glob(f"{name}.*"))), expected
+        )

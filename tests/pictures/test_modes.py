@@ -5,11 +5,13 @@
 
 import io
 import itertools
+import zlib
 
 import numpy as np
 import png
 import pytest
 import tifffile
+from PIL import Image
 
 from ignn_jax.pictures.reader import decode_rgb, read_picture
 from tests.pictures.samples import noise
@@ -131,6 +133,48 @@ TIFFS = {name: rest for name, *rest in tiffs()}
 @pytest.mark.parametrize("name", PNGS)
 def test_png(tmp_path, name):
     check(tmp_path / "a.png", *PNGS[name])
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_significant_bits_are_only_a_hint(tmp_path, name):
+    """The samples have their full range, whatever sBIT says they were before."""
+    file, samples = PNGS[name]
+    depth, color_type = file[24], file[25]
+    count = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[color_type]
+    body = b"sBIT" + bytes(
+        [max(1, min(8 if color_type == 3 else depth, 8) - 1)] * count
+    )
+    chunk = count.to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    check(tmp_path / "a.png", file[:33] + chunk + file[33:], samples)
+
+
+@pytest.mark.parametrize("key", [7, 7 + 16, 7 + 256, 65535])
+def test_a_key_beyond_the_depth(tmp_path, key):
+    """Only the bits count that the samples have."""
+    gray = samples_of(1, 4)
+    gray[0, 0], gray[0, 1] = 7, 15
+    file = write_png(gray, greyscale=True, bitdepth=4, transparent=7)
+    at = file.index(b"tRNS")
+    body = b"tRNS" + key.to_bytes(2, "big")
+    file = file[:at] + body + zlib.crc32(body).to_bytes(4, "big") + file[at + 10 :]
+    (tmp_path / "a.png").write_bytes(file)
+    alpha = (gray != key % 16) * 255
+    expected = np.dstack([gray * 17, alpha])
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png").samples, expected)
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_the_first_picture_of_an_animation(tmp_path, is_default):
+    frames = [Image.fromarray(noise(HEIGHT, WIDTH, 3) ^ np.uint8(n)) for n in (0, 1, 2)]
+    frames[0].save(
+        tmp_path / "a.png",
+        save_all=True,
+        append_images=frames[1:],
+        default_image=is_default,
+    )
+    picture = read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(picture.samples, noise(HEIGHT, WIDTH, 3))
+    assert "pictures, of which the first is taken" in picture.notes[0]
 
 
 @pytest.mark.parametrize("name", TIFFS)
