@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
@@ -68,6 +69,8 @@ def train(workdir: pathlib.Path, config: ConfigDict) -> None:
     print(f"\nTraining in {workdir}", flush=True)
     if run.train(config, workdir).step != config.train.steps:
         sys.exit(0)  # it was told to stop, and said so
+    # Linux allows a process 65,530 mappings, and XLA crashes where it gets no more.
+    jax.clear_caches()
 
 
 def score(
@@ -110,6 +113,7 @@ def score(
                 for pair in pairs
             }
             write_text(path, json.dumps({"source": source, "scores": scores}))
+            jax.clear_caches()  # see `train`
         found[benchmark.name] = scores
     return found
 

@@ -44,6 +44,14 @@ def optimized():
     jax.config.update("jax_disable_most_optimizations", True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """Frees compiled programs: Linux allows a process 65,530 mappings, and XLA crashes
+    where it gets no more."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> None:
     """Puts decoded images into a folder of this session, not into the user's."""

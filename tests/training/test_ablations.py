@@ -69,6 +69,13 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def forget_programs():
+    """Frees the programs of each setting (see `tests/conftest.py`)."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.mark.parametrize(
     ("name", "scale"),
     [
