@@ -72,7 +72,8 @@ def space_of(profile: bytes) -> str | None:
     """The color space of an ICC profile, such as "RGB" or "GRAY"; None if damaged."""
     if len(profile) < 132 or profile[36:40] != b"acsp":
         return None
-    return profile[16:20].decode("latin-1").strip()
+    space = profile[16:20].decode("latin-1").strip()
+    return space if space.isascii() and space.isalnum() else None
 
 
 def to_srgb(colors: np.ndarray, profile: bytes) -> np.ndarray:

@@ -503,6 +503,7 @@ def test_profiles_of_no_use_are_dropped_with_a_word(tmp_path, suffix):
         (make_cmyk_profile(), "CMYK does not fit RGB"),
         (GRAY, "GRAY does not fit RGB"),
         (b"no profile" * 30, "damaged"),
+        (SRGB[:16] + b"R\nB " + SRGB[20:], "damaged"),
     ]:
         data = save(tmp_path / "a.jpg", "RGB", profile, quality=100)
         path, notes = upscale(data, tmp_path, suffix, "a.jpg")
