@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,12 +24,12 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "model.graph.position": (0, 2**10),
     "model.graph.neighbors": (1, _INT32),
     "model.graph.window": (0, _INT32),
-    "model.graph.patch_size": (1, 2**10),
-    "model.graph.patch_stride": (1, 2**10),
+    "model.graph.patch_size": (1, 32),
+    "model.graph.patch_stride": (1, 32),
     "data.lr_patch": (1, 2**16),
     "train.steps": (1, _INT32),
-    "train.batch_size": (1, _INT32),
-    "train.accumulate": (1, _INT32),
+    "train.batch_size": (1, 2**16),
+    "train.accumulate": (1, 2**16),
     "train.ema": (0, math.nextafter(1, 0)),
     "train.max_skipped": (1, _INT32),
     "optimizer.learning_rate": (0, _INF),
@@ -128,6 +129,8 @@ def _unknown(key: str, known: Mapping[str, Any]) -> str:
 
 def _converted(key: str, value: Any, kind: type) -> Any:
     """The value in the type of the key's default."""
+    if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
+        raise InputError(f"must be one line of text, not {value!r}", field=key)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value

@@ -83,6 +83,7 @@ def test_impossible_numbers_are_refused(key):
         ("train.batch_size", "4", "must be a whole number, not '4'"),
         ("train.batch_size", True, "must be a whole number, not True"),
         ("data.channel_shuffle", 1, "must be True or False, not 1"),
+        ("data.cache", "a\0b", "must be one line of text, not 'a\\x00b'"),
         ("data.train", " ", "is empty; see docs/config.md for its values"),
     ],
 )
