@@ -1,7 +1,6 @@
 """What the programs of the figures share: their command line, and how they end."""
 
 import argparse
-import io
 import pathlib
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from ignn_jax.cli.explain import pixel
 from ignn_jax.cli.words import in_words
 from ignn_jax.data.pairs import Pair, cut_to_scale
 from ignn_jax.errors import InputError
-from ignn_jax.files import check_output, write_bytes
+from ignn_jax.files import check_output, write_figure
 from ignn_jax.models import IGNN
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.reader import read_rgb
@@ -87,9 +86,7 @@ def run(
 
     def write(args):
         check_output(args.output, field="output", suffix=".png")
-        picture = io.BytesIO()
-        draw(args).savefig(picture)
-        write_bytes(args.output, picture.getvalue())
+        write_figure(args.output, draw(args))
 
     return attempt(write, parser.parse_args(argv))
 

@@ -1,6 +1,5 @@
 """What a table compares, and its results: JSON, Markdown and a chart."""
 
-import io
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.sweep import Row, Variant
 from ignn_jax.evaluation.published import published_scores, published_table
 from ignn_jax.evaluation.scores import Score, mean_score
-from ignn_jax.files import write_bytes, write_text
+from ignn_jax.files import write_figure, write_text
 from ignn_jax.tables import markdown_table
 
 # The set of the paper's Tables 2 to 6.
@@ -72,9 +71,7 @@ def write(
     )
     write_text(folder / f"{table.name}.json", json.dumps(results, indent=1) + "\n")
     write_text(folder / f"{table.name}.md", text + "\n")
-    picture = io.BytesIO()
-    draw(table, found).savefig(picture)
-    write_bytes(folder / f"{table.name}.png", picture.getvalue())
+    write_figure(folder / f"{table.name}.png", draw(table, found))
     return text
 
 

@@ -1,14 +1,19 @@
 """Files that a program leaves behind: refused before its work, or written whole."""
 
 import contextlib
+import io
 import os
 import pathlib
 import uuid
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from ignn_jax.errors import InputError
+
+if TYPE_CHECKING:  # it takes a while to import, and few commands draw
+    from matplotlib.figure import Figure
 
 
 def cache_folder() -> pathlib.Path:
@@ -117,6 +122,13 @@ def write_text(path: pathlib.Path, text: str) -> None:
     File names may hold bytes that are no text. They are written as `\\udcff`.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_figure(path: pathlib.Path, figure: "Figure") -> None:
+    """Writes a figure of Matplotlib as a PNG, as `write_bytes` does."""
+    picture = io.BytesIO()
+    figure.savefig(picture)
+    write_bytes(path, picture.getvalue())
 
 
 def write_bytes(path: pathlib.Path, data: bytes | memoryview) -> None:

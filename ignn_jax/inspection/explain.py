@@ -1,12 +1,11 @@
 """A patch of an image file explained: a picture of its neighbors, and a table."""
 
-import io
 import os
 import pathlib
 import warnings
 
 from ignn_jax.errors import InputError
-from ignn_jax.files import check_output, write_bytes
+from ignn_jax.files import check_output, write_figure
 from ignn_jax.inspection.figure import draw
 from ignn_jax.inspection.neighbors import Explanation, explain
 from ignn_jax.inspection.statistics import has_graph
@@ -56,11 +55,9 @@ def explain_file(
         f"k = {graph.neighbors}, window {graph.window or 'the whole image'}, "
         f"patches every {graph.patch_stride} pixels"
     )
-    picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the name
-        draw(explanation, title).savefig(picture)
-    write_bytes(output, picture.getvalue())
+        write_figure(output, draw(explanation, title))
     return f"{title}\n{_table(explanation)}"
 
 

@@ -1,7 +1,6 @@
 """The curves of training runs, side by side in one picture."""
 
 import collections
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from ignn_jax.errors import InputError
-from ignn_jax.files import check_output, write_bytes
+from ignn_jax.files import check_output, write_figure
 from ignn_jax.training.log import FILENAME, read_rows
 
 
@@ -27,9 +26,7 @@ def plot(runs: Sequence[pathlib.Path], output: pathlib.Path) -> None:
         is not a PNG or cannot be written.
     """
     check_output(output, field="output", suffix=".png")
-    picture = io.BytesIO()
-    draw({name: _read(run) for name, run in _name(runs).items()}).savefig(picture)
-    write_bytes(output, picture.getvalue())
+    write_figure(output, draw({name: _read(run) for name, run in _name(runs).items()}))
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
