@@ -23,6 +23,7 @@ from ignn_jax.pictures.attached import (
     text_chunk,
     text_of,
 )
+from ignn_jax.pictures.metadata import NO_UNIT
 from ignn_jax.pictures.tiff import is_tiff, read_tags
 
 _JPEG = b"\xff\xd8\xff"
@@ -33,12 +34,9 @@ _KNOWN_CHUNKS = {
     *(b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"),
     *(b"acTL", b"fcTL", b"fdAT", b"hIST", b"sBIT", b"iDOT", b"tIME"),
 }
-_IPTC_TAG, _PHOTOSHOP_TAG, _NO_UNIT = 33723, 34377, 1
 _TIFF_PARTS = {330: "sub-images", 37724: "Photoshop layers"}
 
-_XMP_MARKER = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_MARKER = b"http://ns.adobe.com/xmp/extension/\0"
-_PHOTOSHOP_MARKER = b"Photoshop 3.0\0"
 _KNOWN_SEGMENTS = (b"ICC_PROFILE\0", b"MPF\0", b"Adobe", b"Ducky")
 _C2PA = "content credentials (C2PA)"  # of the original pixels, which they sign
 
@@ -139,12 +137,12 @@ def _of_jpeg(data: bytes) -> Found:
             aspect = _aspect(x, y)
         elif marker == 0xE1 and body.startswith(exif.PREFIX):
             block = block or body
-        elif marker == 0xE1 and body.startswith(_XMP_MARKER):
-            packet = packet or body.removeprefix(_XMP_MARKER)
+        elif marker == 0xE1 and body.startswith(xmp.MARKER):
+            packet = packet or body.removeprefix(xmp.MARKER)
         elif marker == 0xE1 and body.startswith(_EXTENDED_MARKER):
             others.add("extended XMP data")
-        elif marker == 0xED and body.startswith(_PHOTOSHOP_MARKER):
-            blocks += body.removeprefix(_PHOTOSHOP_MARKER)
+        elif marker == 0xED and body.startswith(photoshop.MARKER):
+            blocks += body.removeprefix(photoshop.MARKER)
         elif marker == 0xEB:
             others.add(_C2PA)
         elif 0xE1 <= marker <= 0xEF and not body.startswith(_KNOWN_SEGMENTS):
@@ -171,11 +169,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _of_tiff(data: bytes) -> Found:
     tags, _ = read_tags(data)
-    iptc, blocks = (_bytes_of(tags.get(tag)) for tag in (_IPTC_TAG, _PHOTOSHOP_TAG))
+    iptc, blocks = (
+        _bytes_of(tags.get(tag)) for tag in (photoshop.IPTC_TAG, photoshop.TAG)
+    )
     if iptc and not (blocks and photoshop.iptc_of(blocks)):
         blocks = photoshop.of_iptc(iptc) + (blocks or b"")
     aspect = None
-    if tags.get(tiff.RESOLUTION_UNIT) == _NO_UNIT:
+    if tags.get(tiff.RESOLUTION_UNIT) == NO_UNIT:
         aspect = _aspect(tags.get(tiff.X_RESOLUTION, 1), tags.get(tiff.Y_RESOLUTION, 1))
     lost = [what for tag, what in _TIFF_PARTS.items() if tag in tags]
     kept = Attached(

@@ -16,6 +16,9 @@ TURNS = {
     8: (True, -1, 1),
 }
 
+# Units of TIFF's resolution.
+NO_UNIT, INCHES, CENTIMETERS = 1, 2, 3
+
 # EXIF shares its tag numbers with TIFF. These tags describe how the original file
 # stores its samples (sizes, strips, tiles, color tables), or are written separately.
 LAYOUT_TAGS = frozenset(

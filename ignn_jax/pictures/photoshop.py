@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+MARKER = b"Photoshop 3.0\0"  # how its segments of a JPEG begin
+TAG, IPTC_TAG = 34377, 33723  # of TIFF: the blocks, and IPTC data without a block
 IPTC = 0x0404
 # Captions, copyright, and paths, which are in fractions of the sides. The others are
 # about thumbnails, printing and guides.

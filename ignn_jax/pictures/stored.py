@@ -10,7 +10,7 @@ from PIL import TiffImagePlugin as tiff
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
-from ignn_jax.pictures import georeference, photoshop, png
+from ignn_jax.pictures import georeference, photoshop, png, xmp
 from ignn_jax.pictures.attached import (
     Attached,
     keyword,
@@ -20,8 +20,8 @@ from ignn_jax.pictures.attached import (
 )
 from ignn_jax.pictures.exif import Block
 from ignn_jax.pictures.formats import WITH_PROFILE
+from ignn_jax.pictures.metadata import NO_UNIT
 from ignn_jax.pictures.picture import Picture
-from ignn_jax.pictures.xmp import of_type
 
 _WITH_EXIF = _WITH_XMP = WITH_PROFILE
 _WITH_RESOLUTION = {"PNG", "JPEG", "TIFF", "BMP"}
@@ -32,8 +32,6 @@ _WITH_TEXT = {"PNG"}
 _DAMAGED = "its EXIF data are damaged and left out"
 _LARGEST_ASPECT = 65535
 _LONGEST = 65533  # bytes in a segment of a JPEG
-_XMP_MARKER, _PHOTOSHOP_MARKER = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
-_IPTC_TAG, _PHOTOSHOP_TAG, _NO_UNIT = 33723, 34377, 1
 
 
 def stored(picture: Picture, name: str) -> tuple[dict[str, Any], list[str]]:
@@ -55,7 +53,7 @@ def stored(picture: Picture, name: str) -> tuple[dict[str, Any], list[str]]:
     what, more = _fitting(what, name)
     notes += [f"its {words} dropped ({name} holds none)" for words in lost + more]
     if what.xmp:
-        what = what._replace(xmp=of_type(what.xmp, f"image/{name.lower()}"))
+        what = what._replace(xmp=xmp.of_type(what.xmp, f"image/{name.lower()}"))
     options: dict[str, Any] = {
         "icc_profile": picture.icc_profile,
         "exif": exif,
@@ -135,13 +133,13 @@ def _decoded(comment: bytes) -> str:
 
 def _jpeg_segments(what: Attached) -> tuple[bytes, list[str]]:
     segments, notes = [], []
-    if what.xmp and len(_XMP_MARKER) + len(what.xmp) <= _LONGEST:
-        segments.append((0xE1, _XMP_MARKER + what.xmp))
+    if what.xmp and len(xmp.MARKER) + len(what.xmp) <= _LONGEST:
+        segments.append((0xE1, xmp.MARKER + what.xmp))
     elif what.xmp:
         notes.append("its XMP data are dropped (too long for JPEG)")
     segments += [
-        (0xED, _PHOTOSHOP_MARKER + part)
-        for part in _parts(what.photoshop or b"", _LONGEST - len(_PHOTOSHOP_MARKER))
+        (0xED, photoshop.MARKER + part)
+        for part in _parts(what.photoshop or b"", _LONGEST - len(photoshop.MARKER))
     ]
     segments += [
         (0xFE, part) for whole in what.comments for part in _parts(whole, _LONGEST)
@@ -184,10 +182,10 @@ def _tiff_exif(exif: bytes | None, what: Attached) -> tuple[bytes | None, list[s
     if what.xmp:
         tags[tiff.XMP] = what.xmp
     if what.photoshop:
-        tags[_PHOTOSHOP_TAG] = what.photoshop
+        tags[photoshop.TAG] = what.photoshop
         if iptc := photoshop.iptc_of(what.photoshop):
-            tags[_IPTC_TAG] = iptc
+            tags[photoshop.IPTC_TAG] = iptc
     if what.aspect:
         tags[tiff.X_RESOLUTION], tags[tiff.Y_RESOLUTION] = what.aspect
-        tags[tiff.RESOLUTION_UNIT] = _NO_UNIT
+        tags[tiff.RESOLUTION_UNIT] = NO_UNIT
     return (tags.tobytes() if len(tags) else None), notes

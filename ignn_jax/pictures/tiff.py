@@ -15,7 +15,13 @@ from PIL import TiffImagePlugin as tiff
 from PIL.ExifTags import Base
 
 from ignn_jax.pictures.described import by_exif, by_tags
-from ignn_jax.pictures.metadata import kept_exif, upright, valid_dpi
+from ignn_jax.pictures.metadata import (
+    CENTIMETERS,
+    INCHES,
+    kept_exif,
+    upright,
+    valid_dpi,
+)
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.tiff_samples import (
     CMYK,
@@ -27,7 +33,6 @@ from ignn_jax.pictures.tiff_samples import (
 )
 
 _JPEGS = (6, 7)  # compressions
-_INCHES, _CENTIMETERS = 2, 3
 _SHORT, _RGB = 3, 2
 
 
@@ -126,6 +131,6 @@ def _with_tag(data: bytes, tag: int, value: int) -> bytes:
 
 
 def _dpi_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    factor = {_INCHES: 1, _CENTIMETERS: 2.54}.get(tags.get(tiff.RESOLUTION_UNIT, 2), 0)
+    factor = {INCHES: 1, CENTIMETERS: 2.54}.get(tags.get(tiff.RESOLUTION_UNIT, 2), 0)
     x, y = (tags.get(tag, 0) for tag in (tiff.X_RESOLUTION, tiff.Y_RESOLUTION))
     return valid_dpi(x * factor, y * factor)

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image, TiffTags
 from PIL import TiffImagePlugin as tiff
 
+from ignn_jax.pictures.metadata import INCHES
+
 _BLACK_IS_ZERO, _RGB = 1, 2  # photometric interpretations
 _UNASSOCIATED = 2  # a kind of extra samples
-_INCHES = 2
 
 
 def encode(
@@ -29,7 +30,7 @@ def encode(
         _add_exif(tags, exif)
     if dpi:
         tags[tiff.X_RESOLUTION], tags[tiff.Y_RESOLUTION] = dpi
-        tags[tiff.RESOLUTION_UNIT] = _INCHES
+        tags[tiff.RESOLUTION_UNIT] = INCHES
     if icc_profile:
         tags[tiff.ICCPROFILE] = icc_profile
     tags[tiff.IMAGEWIDTH] = width

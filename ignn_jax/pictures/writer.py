@@ -17,6 +17,7 @@ from ignn_jax.pictures.formats import (
     format_of,
 )
 from ignn_jax.pictures.picture import Picture, quantize, to_pillow
+from ignn_jax.pictures.samples import as_dtype
 from ignn_jax.pictures.stored import stored, with_aspect
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -110,6 +111,6 @@ def _fit(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
             notes.append(f"its transparency is laid on white ({name} holds none)")
         samples = np.rint(colors).astype(samples.dtype)
     if samples.dtype == np.uint16 and name not in WITH_16_BITS:
-        samples = np.rint(samples / np.float32(257)).astype(np.uint8)
+        samples = as_dtype(samples, np.dtype(np.uint8))
         notes.append(f"its 16 bits are written as 8 ({name})")
     return samples, notes

@@ -7,6 +7,8 @@ import functools
 import re
 from collections.abc import Callable
 
+MARKER = b"http://ns.adobe.com/xap/1.0/\0"  # how its segment of a JPEG begins
+
 _WIDTHS = (b"tiff:ImageWidth", b"exif:PixelXDimension")
 _HEIGHTS = (b"tiff:ImageLength", b"exif:PixelYDimension")
 # Of panoramas and of the picture that regions were drawn on.
