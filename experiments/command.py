@@ -4,7 +4,6 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 from absl import flags, logging
@@ -14,6 +13,7 @@ from configs import light_x2, light_x3, light_x4, tiny_x2, x2, x3, x4
 from experiments import runs, tables
 from experiments.sweep import compare
 from experiments.tables import Table
+from ignn_jax.cli.config_file import plain_reason
 from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output_folder
@@ -102,10 +102,7 @@ def _override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
         )
         values(argv)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason: Any = error
-        while isinstance(reason, BaseException) and reason.args:
-            reason = reason.args[0]  # the inner errors' texts would come out quoted
-        raise InputError(" ".join(str(reason).split())) from error
+        raise InputError(plain_reason(error)) from error
     return config
 
 

@@ -85,7 +85,8 @@ def make(args: argparse.Namespace) -> None:
         work is done.
     """
     flags = training_flags(args)
-    config = runs.read_config(flags["edsr"])
+    configs = {name: runs.read_config(flags[name]) for name in flags}
+    config = configs["edsr"]
     benchmarks = find_benchmarks(args.benchmarks, args.sets, scale=config.scale)
     if args.vgg19:
         load_vgg19(args.vgg19)
@@ -94,9 +95,9 @@ def make(args: argparse.Namespace) -> None:
     check_output_folder(output.parent, field="output")
     check_output(output, field="output")
 
-    for name in flags:
-        runs.train(args.workdir / name, runs.read_config(flags[name]))
-    networks = {name: _describe(args.workdir / name, benchmarks) for name in flags}
+    for name, its_config in configs.items():
+        runs.train(args.workdir / name, its_config)
+    networks = {name: _describe(args.workdir / name, benchmarks) for name in configs}
     candidates = [f"ignn_{name}" for name in args.embeddings]
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables = load(args.workdir / shipped)

@@ -15,9 +15,11 @@ from typing import Any
 
 import jax
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
+from ignn_jax.cli.config_file import define_config, flag_reason
 from ignn_jax.data.benchmarks import Benchmark, read_pair
+from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import Score, evaluate_pair
 from ignn_jax.files import check_output_folder, write_text
 from ignn_jax.inference.upscalers import Upscaler
@@ -34,20 +36,15 @@ _REPOSITORY = pathlib.Path(__file__).parents[1]
 def read_config(arguments: Sequence[str]) -> ConfigDict:
     """The config of a command line of `ignn_jax.main`, which may have other flags too.
 
-    If `ignn_jax.main` refuses the command line, it says why and this program ends.
+    Raises:
+      InputError: the file or an override is wrong.
     """
     argv, values = ["", *arguments], flags.FlagValues()
-    holder = config_flags.DEFINE_config_file(
-        "config", flag_values=values, sys_argv=argv
-    )
     try:
+        holder = define_config(flag_values=values, sys_argv=argv)
         values(argv, known_only=True)
-        holder.value.keys()  # raises what went wrong when the file was loaded
-    except Exception:  # a config is a program
-        command = [sys.executable, "-m", "ignn_jax.main", *arguments]
-        if status := subprocess.call(command):
-            sys.exit(status)
-        raise
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(flag_reason(error)) from error
     return holder.value
 
 

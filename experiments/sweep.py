@@ -5,7 +5,6 @@ the seeds. A training that several variants or tables need is one run, which is 
 the workdir. What was stopped goes on with the same command.
 """
 
-import dataclasses
 import pathlib
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,10 @@ from experiments import runs
 from experiments.side_by_side import Run, train_all
 from ignn_jax.data.benchmarks import Benchmark, find_benchmarks
 from ignn_jax.errors import InputError
+from ignn_jax.evaluation import variants as graphs
 from ignn_jax.evaluation.scores import Score
 from ignn_jax.inference.upscalers import upscaler
+from ignn_jax.models.edsr import upsample_factors
 from ignn_jax.models.factory import create_model
 from ignn_jax.ops.patches import patch_grid
 from ignn_jax.training.config import complete
@@ -122,7 +123,7 @@ def seen_in_training(changes: Changes, config: ConfigDict) -> Changes:
     only in evaluation: with LR patches of 60 x 60 there are 15 x 15 candidates at x2
     and x4, and 10 x 10 at x3.
     """
-    graph, scale = config.model.graph, 3 if config.scale == 3 else 2
+    graph, scale = config.model.graph, upsample_factors(config.scale)[0]
     size = np.array([config.data.lr_patch // scale] * 2)
     cells = patch_grid(size, graph.patch_size, graph.patch_stride).counts.max()
     windows = (graph.window, changes.get(_WINDOW, graph.window))
@@ -213,9 +214,9 @@ def _score(
     name = _name(changes) + "+" * variant.ensemble
     row = Row(variant.label, 0, {benchmark.name: [] for benchmark in benchmarks})
     for network in networks:
-        model, variables = load(network.weights)
-        if free:
-            model = model.clone(graph=dataclasses.replace(model.graph, **free))
+        model, variables, _ = graphs.change_graph(
+            *load(network.weights), graphs.Variant(**free)
+        )
         scores = runs.score(
             upscaler(model, variables, tile=tile, ensemble=variant.ensemble),
             benchmarks,

@@ -8,7 +8,7 @@ import sys
 from absl import app, flags, logging
 
 from ignn_jax.cli import compile_cache
-from ignn_jax.cli.config_file import define_config, plain_reason
+from ignn_jax.cli.config_file import define_config, flag_reason
 from ignn_jax.errors import InputError
 
 _CONFIG = define_config(
@@ -34,23 +34,13 @@ def _parse_flags(argv):
     try:
         rest = flags.FLAGS(argv)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
-        _refuse(_reason(e))
+        _refuse(flag_reason(e))
     if rest[1:]:
         _refuse(f"{rest[1]} is not a flag; overrides are --config.KEY=VALUE")
     for flag in (_CONFIG, _WORKDIR):
         if not flag.value:
             _refuse(f"--{flag.name} is missing; see --help")
     return rest
-
-
-def _reason(error):
-    if isinstance(error.__context__, InputError):  # absl's would name the file twice
-        return str(error.__context__)
-    reason = plain_reason(error)
-    if not isinstance(error, KeyError | AttributeError):
-        return reason
-    key, *suggestion = reason.split(" Did you mean")
-    return "; did you mean".join([f"the config has no key {key}", *suggestion])
 
 
 def _refuse(message):

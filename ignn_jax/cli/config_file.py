@@ -121,6 +121,17 @@ def _in_one_line(error: BaseException, file: pathlib.Path) -> str:
     return line
 
 
+def flag_reason(error: Exception) -> str:
+    """What is wrong with --config or its overrides, in one line."""
+    if isinstance(error.__context__, InputError):  # absl's would name the file twice
+        return str(error.__context__)
+    reason = plain_reason(error)
+    if not isinstance(error, KeyError | AttributeError):
+        return reason
+    key, *suggestion = reason.split(" Did you mean")
+    return "; did you mean".join([f"the config has no key {key}", *suggestion])
+
+
 def plain_reason(error: BaseException) -> str:
     """An exception's own text, in one line; config_flags and ConfigDict wrap it."""
     while error.args and isinstance(error.args[0], BaseException):
