@@ -1,8 +1,8 @@
 """The command line of the tables, and the presets that they train by."""
 
 import argparse
+import functools
 import pathlib
-import sys
 from collections.abc import Sequence
 
 import jax
@@ -11,10 +11,10 @@ from ml_collections import ConfigDict, config_flags
 
 from configs import light_x2, light_x3, light_x4, tiny_x2, x2, x3, x4
 from experiments import runs, tables
+from experiments.programs import attempt
 from experiments.sweep import compare
 from experiments.tables import Table
 from ignn_jax.cli.config_file import plain_reason
-from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output_folder
 from ignn_jax.machine import describe_machine
@@ -49,19 +49,19 @@ def run(table: Table, description: str, argv: Sequence[str]) -> int:
       argv: the command line.
     """
     args = _parse(table, description, argv)
+    work = functools.partial(_make, table, argv)
+    return attempt(work, args, name=table.name)
+
+
+def _make(table: Table, argv: Sequence[str], args: argparse.Namespace) -> None:
+    """Compares the variants, and writes and prints the table."""
     logging.set_verbosity(logging.WARNING)  # Orbax is verbose
-    try:
-        for name in ("seeds", "every", "jobs"):
-            if getattr(args, name) < 1:
-                raise InputError("give at least 1", field=name)
-        check_output_folder(args.workdir, field="workdir")
-        configs = [_config(args, scale) for scale in args.scale]
-        found = {
-            config.scale: compare(table.variants, config, args) for config in configs
-        }
-    except InputError as error:
-        print(f"{table.name}: {in_words(error, args)}", file=sys.stderr)
-        return 2
+    for name in ("seeds", "every", "jobs"):
+        if getattr(args, name) < 1:
+            raise InputError("give at least 1", field=name)
+    check_output_folder(args.workdir, field="workdir")
+    configs = [_config(args, scale) for scale in args.scale]
+    found = {config.scale: compare(table.variants, config, args) for config in configs}
     circumstances = {
         "command": runs.public(["python", "-m", f"experiments.{table.name}", *argv]),
         "commit": runs.commit(),
@@ -69,7 +69,6 @@ def run(table: Table, description: str, argv: Sequence[str]) -> int:
         "device": jax.devices()[0].device_kind,
     }
     print(tables.write(table, found, circumstances, args.workdir))
-    return 0
 
 
 def _config(args: argparse.Namespace, scale: int) -> ConfigDict:

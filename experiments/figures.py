@@ -2,15 +2,14 @@
 
 import argparse
 import pathlib
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from experiments.programs import attempt
 from ignn_jax.cli.arguments import at_least
 from ignn_jax.cli.explain import pixel
-from ignn_jax.cli.words import in_words
 from ignn_jax.data.pairs import Pair, cut_to_scale
 from ignn_jax.errors import InputError
 from ignn_jax.files import check_output, write_figure
@@ -89,15 +88,3 @@ def run(
         write_figure(args.output, draw(args))
 
     return attempt(write, parser.parse_args(argv))
-
-
-def attempt(
-    work: Callable[[argparse.Namespace], None], args: argparse.Namespace
-) -> int:
-    """Does the work; returns the exit status. A user's mistake is one line."""
-    try:
-        work(args)
-    except InputError as error:
-        print(in_words(error, args), file=sys.stderr)
-        return 2
-    return 0

@@ -14,7 +14,7 @@ import argparse
 import functools
 import sys
 
-from experiments.figures import attempt
+from experiments.programs import attempt
 from ignn_jax.cli.arguments import at_least
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.evaluation.regions import scores_by_region

@@ -30,10 +30,9 @@ import jax
 import numpy as np
 
 from experiments import runs
-from ignn_jax.cli.words import in_words
+from experiments.programs import attempt
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
-from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import evaluate, mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.inference.upscalers import bicubic_upscaler, upscaler
@@ -305,13 +304,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     """Runs a command line; returns the exit status."""
-    args = parse(argv)
-    try:
-        make(args)
-    except InputError as error:
-        print(f"pretrained: {in_words(error, args)}", file=sys.stderr)
-        return 2
-    return 0
+    return attempt(make, parse(argv), name="pretrained")
 
 
 if __name__ == "__main__":
