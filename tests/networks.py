@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ignn_jax.models import IGNN, GraphConfig
+from ignn_jax.models.embedding import VGG19_SHAPES
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 
@@ -39,6 +40,16 @@ def save_pictures(folder: pathlib.Path, count: int = 3, side: int = 64) -> pathl
         picture = Image.fromarray(coarse.astype(np.uint8))
         picture.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
     return folder
+
+
+def save_vgg19(folder: pathlib.Path) -> pathlib.Path:
+    """`vgg19.npz` in a folder: convolutions of VGG19's names and shapes, of noise."""
+    rng, arrays = np.random.default_rng(0), {}
+    for name, shape in VGG19_SHAPES.items():
+        arrays[f"{name}/kernel"] = rng.normal(0, 0.1, shape).astype(np.float32)
+        arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
+    np.savez(folder / "vgg19.npz", **arrays)
+    return folder / "vgg19.npz"
 
 
 def start(*command: object, **environment: str) -> subprocess.Popen:

@@ -1,21 +1,14 @@
 """The measurement of GraphAgg*, on small pictures."""
 
-import numpy as np
-
 import ignn_jax as ignn
 from experiments import graph_agg
 from ignn_jax.data.benchmarks import find_benchmark, read_pair
-from ignn_jax.models.embedding import VGG19_SHAPES
-from tests.networks import save_pictures
+from tests.networks import save_pictures, save_vgg19
 
 
 def test_each_set_has_a_table(tmp_path, monkeypatch, capsys):
     save_pictures(tmp_path / "sets" / "One", count=3)
-    rng, arrays = np.random.default_rng(0), {}
-    for name, shape in VGG19_SHAPES.items():
-        arrays[f"{name}/kernel"] = rng.normal(0, 0.1, shape).astype(np.float32)
-        arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
-    np.savez(tmp_path / "vgg19.npz", **arrays)
+    save_vgg19(tmp_path)
     variants = {"by color, k = 1": {"neighbors": 1}, "by VGG19": {"neighbors": 2}}
     monkeypatch.setattr(graph_agg, "VARIANTS", variants)
 

@@ -11,11 +11,10 @@ from PIL import Image
 
 from ignn_jax.evaluation.metrics import psnr
 from ignn_jax.inference.upscalers import bicubic_upscaler
-from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.weights.file import read_weights
 from ignn_jax.weights.network import load, load_with_header
-from tests.networks import REPOSITORY, finish, run, save_pictures, start
+from tests.networks import REPOSITORY, finish, run, save_pictures, save_vgg19, start
 from tests.runs import TINY, metrics
 
 NETWORKS = ("edsr", "ignn_backbone", "ignn_rgb", "ignn_vgg19", "edsr_longer")
@@ -29,11 +28,7 @@ def folder(tmp_path_factory):
     save_pictures(folder / "pictures", count=6)
     for name, count in SETS.items():
         save_pictures(folder / "benchmarks" / name, count=count)
-    rng, arrays = np.random.default_rng(0), {}
-    for name, shape in VGG19_SHAPES.items():
-        arrays[f"{name}/kernel"] = rng.normal(0, 0.1, shape).astype(np.float32)
-        arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
-    np.savez(folder / "vgg19.npz", **arrays)
+    save_vgg19(folder)
     return folder
 
 

@@ -16,8 +16,7 @@ import ignn_jax as ignn
 from configs import light_x2, light_x3, light_x4
 from experiments import sweep, table1, tables
 from ignn_jax.evaluation.published import published_scores, published_table
-from ignn_jax.models.embedding import VGG19_SHAPES
-from tests.networks import finish, save_pictures, start
+from tests.networks import finish, save_pictures, save_vgg19, start
 from tests.runs import metrics
 
 # Their rows, and the trainings that they need beside the EDSR's.
@@ -46,11 +45,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     save_pictures(folder / "pictures", count=4, side=160)
     save_pictures(folder / "sets" / "Urban100", count=2, side=96)
-    rng, arrays = np.random.default_rng(0), {}
-    for name, shape in VGG19_SHAPES.items():
-        arrays[f"{name}/kernel"] = rng.normal(0, 0.1, shape).astype(np.float32)
-        arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
-    np.savez(folder / "vgg19.npz", **arrays)
+    save_vgg19(folder)
     return folder
 
 

@@ -8,7 +8,7 @@ import ignn_jax as ignn
 from ignn_jax.data.sets import load_set
 from ignn_jax.evaluation.setup import load_setup
 from ignn_jax.weights.find import FILENAME
-from tests.networks import save_pictures
+from tests.networks import save_pictures, save_vgg19
 from tests.runs import metrics, train_here
 
 # What differs from TINY.
@@ -59,13 +59,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablations")
     save_pictures(folder / "pictures", count=2, side=48)
     save_pictures(folder / "held_out", count=1, side=64)
-    rng = np.random.default_rng(0)
-    vgg19 = {
-        f"conv1_{n}/{leaf}": rng.normal(0, 0.1, shape).astype(np.float32)
-        for n, channels in ((1, 3), (2, 64))
-        for leaf, shape in (("kernel", (3, 3, channels, 64)), ("bias", (64,)))
-    }
-    np.savez(folder / "vgg19.npz", **vgg19)
+    save_vgg19(folder)
     return folder
 
 

@@ -11,13 +11,12 @@ import pytest
 
 from ignn_jax.cli.config_file import load_config
 from ignn_jax.errors import InputError
-from ignn_jax.models.embedding import VGG19_SHAPES
 from ignn_jax.training import run
 from ignn_jax.training.checkpoint import Checkpoints
 from ignn_jax.training.first_steps import FirstSteps
 from ignn_jax.weights.find import BEST_FILENAME, FILENAME
 from ignn_jax.weights.network import load, load_with_header
-from tests.networks import save_pictures
+from tests.networks import save_pictures, save_vgg19
 from tests.runs import leftovers, metrics, train_here
 
 LEARNING = {
@@ -42,12 +41,7 @@ def folder(tmp_path_factory):
     """Three pictures and VGG19 weights."""
     folder = tmp_path_factory.mktemp("train")
     save_pictures(folder / "pictures")
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for name, shape in VGG19_SHAPES.items():
-        arrays[f"{name}/kernel"] = rng.normal(0, 0.05, shape).astype(np.float32)
-        arrays[f"{name}/bias"] = np.zeros(shape[-1:], np.float32)
-    np.savez(folder / "vgg19.npz", **arrays)
+    save_vgg19(folder)
     return folder
 
 
