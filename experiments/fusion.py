@@ -6,7 +6,7 @@ In the paper, the features pass through new convolutions, so a network that begi
 a trained EDSR has to learn again what it knew. The residual fusion adds the new layers'
 output, zero at first, to the features: the network begins as its EDSR.
 
-Hardware and cost: two trainings of 1000 steps with --preset=tiny, minutes each on two
+Hardware and cost: three trainings of 1000 steps with --preset=tiny, minutes each on two
 CPU cores, and that of the EDSR that they begin from.
 """
 
