@@ -23,6 +23,7 @@ from benchmarks.common import (
     publish,
     summarize,
 )
+from configs import base
 from ignn_jax.models.factory import model_settings
 from ignn_jax.weights.network import save
 
@@ -45,8 +46,9 @@ def prepare(args, folder: pathlib.Path) -> dict[str, list[str]]:
     ]
     settings = model_settings(model)
     graph = settings.pop("graph") | {"position": model.num_blocks // 2}
+    known = base.get_config().model  # a network has settings that no config sets
     config = {
-        **{f"model.{key}": value for key, value in settings.items() if key != "scale"},
+        **{f"model.{key}": value for key, value in settings.items() if key in known},
         **{f"model.graph.{key}": value for key, value in graph.items()},
         "data.train": f"folder:{folder / 'pictures'}",
         "data.validation": "split:0.5",

@@ -84,6 +84,8 @@ def test_ctrl_c_in_a_batch_tells_what_was_done(workdir, tmp_path):
                 os.kill(os.getpid(), signal.SIGINT)
             replace(temporary, target)
         os.replace = interrupt
+        # Shells ignore it in what they start in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         from ignn_jax.cli import main
         sys.exit(main(sys.argv[1:]))"""
     done = run("-c", program, "upscale", folder, "--weights", workdir)
