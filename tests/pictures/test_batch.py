@@ -15,6 +15,7 @@ from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.jobs import Job, plan_jobs
 from ignn_jax.pictures.picture import Picture
 from ignn_jax.pictures.reader import read_picture
+from ignn_jax.pictures.upscale import MIRRORED
 from ignn_jax.pictures.writer import write_picture
 from tests.pictures import samples
 from tests.pictures.samples import (
@@ -206,7 +207,7 @@ def test_a_failed_file_fails_only_itself(tmp_path):
     save(folder / "f.png")
 
     def nearly_out_of_memory(image):
-        if image.shape[0] == 13:
+        if image.shape[0] == 13 + 2 * MIRRORED:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\n...")
         return twice(image)
 
@@ -288,7 +289,7 @@ def test_a_path_that_no_file_can_have_fails_alone_before_the_network_runs(tmp_pa
 )
 def test_whatever_happens_around_one_file_fails_it_alone(tmp_path, error, words):
     def fail_once(image):
-        if image.shape[0] == 13:
+        if image.shape[0] == 13 + 2 * MIRRORED:
             raise error
         return twice(image)
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+import ignn_jax
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
 from ignn_jax.pictures.attached import Attached
 from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.picture import Picture
-from ignn_jax.pictures.upscale import upscale_picture
+from ignn_jax.pictures.upscale import MIRRORED, upscale_picture
 from tests.pictures.samples import (
     BICUBIC,
     NEAREST,
@@ -47,9 +48,33 @@ def test_what_is_not_pixels_stays():
 
 
 def test_gray_is_the_luma_of_what_the_network_returned():
-    constant = network(lambda image: np.full((8, 8, 3), [10, 20, 30], np.float32))
+    constant = network(lambda image: np.full_like(twice(image), [10, 20, 30]))
     result = upscale(constant, noise(4, 4, 1))
     np.testing.assert_array_equal(result, round(0.299 * 10 + 0.587 * 20 + 0.114 * 30))
+
+
+def test_at_its_edges_the_network_sees_the_picture_mirrored():
+    seen = []
+    samples = noise(20, 30, 3)
+    upscale(network(lambda image: (seen.append(image), twice(image))[1]), samples)
+    (image,) = seen
+    for y in (0, MIRRORED, 20, 20 + 2 * MIRRORED - 1):
+        for x in (0, MIRRORED, 30, 30 + 2 * MIRRORED - 1):
+            there = [mirrored(y - MIRRORED, 20), mirrored(x - MIRRORED, 30)]
+            np.testing.assert_array_equal(image[y, x], samples[*there])
+
+
+def mirrored(n, size):
+    """The pixel that is seen at n in two mirrors."""
+    n %= 2 * size
+    return min(n, 2 * size - 1 - n)
+
+
+@pytest.mark.parametrize("color", [(255, 0, 0), (255, 255, 255), (30, 144, 255)])
+def test_a_flat_picture_stays_flat(color):
+    samples = np.full((40, 48, 3), color, np.uint8)
+    result = ignn_jax.upscale(samples)
+    np.testing.assert_array_equal(result, twice(samples))
 
 
 # Transparency
