@@ -24,7 +24,7 @@ from ignn_jax.evaluation.scores import Score, evaluate_pair
 from ignn_jax.files import check_output_folder, write_text
 from ignn_jax.inference.upscalers import Upscaler
 from ignn_jax.training import run
-from ignn_jax.training.changes import complete
+from ignn_jax.training.changes import with_defaults
 from ignn_jax.training.config import resolve
 from ignn_jax.training.log import read_rows
 from ignn_jax.weights.file import read_header
@@ -156,7 +156,7 @@ def is_finished(workdir: pathlib.Path, config: ConfigDict) -> bool:
     if read_header(weights)["step"] != config.train.steps:
         return False
     # If the config is another one, the training names the keys and refuses or goes on.
-    saved = complete(json.loads(path.read_text(encoding="utf-8")))
+    saved = with_defaults(json.loads(path.read_text(encoding="utf-8")))
     return saved == resolve(config, saved).to_dict()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from ignn_jax.errors import InputError
+from ignn_jax.files import reason_of
 from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
 from ignn_jax.pictures.formats import FORMATS
 from ignn_jax.pictures.lasting import attach
@@ -135,8 +136,7 @@ def _named(
             f"{name}: has more than {max_pixels} pixels{advice}"
         ) from error
     except Exception as error:  # Pillow's decoders raise almost every kind
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: cannot be decoded: {reason}") from error
+        raise InputError(f"{name}: cannot be decoded: {reason_of(error)}") from error
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ignn_jax.errors import InputError
-from ignn_jax.files import write_bytes
+from ignn_jax.files import reason_of, write_bytes
 from ignn_jax.pictures import png, tiff16
 from ignn_jax.pictures.fit import fit_colors
 from ignn_jax.pictures.formats import (
@@ -82,8 +82,9 @@ def write_picture(
         if picture.attached.aspect:
             data = with_aspect(data, picture.attached.aspect, name)
     except Exception as error:  # encoders raise almost every kind on odd metadata
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be saved as {name}: {reason}") from error
+        raise InputError(
+            f"{path}: cannot be saved as {name}: {reason_of(error)}"
+        ) from error
     write_bytes(path, data)
     return tuple(notes + more)
 

@@ -38,7 +38,7 @@ _EFFECTS = {
 _NAMES = 3  # of images that a line lists
 
 
-def complete(saved: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(saved: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a checkpoint, with the defaults of keys that did not exist then."""
     defaults = _flatten(get_config().to_dict())
     return flax.traverse_util.unflatten_dict({**defaults, **_flatten(saved)}, sep=".")

@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers as policies
 
 from ignn_jax.errors import InputError
-from ignn_jax.files import check_output_folder
+from ignn_jax.files import check_output_folder, reason_of
 from ignn_jax.training import orbax_failures
 from ignn_jax.weights.file import digest
 
@@ -193,7 +193,7 @@ class Checkpoints:
                 try:
                     self._newest = self._read(step)
                 except Exception as error:  # whatever Orbax raises for what is damaged
-                    damaged[step] = " ".join(str(error).split())[:100]
+                    damaged[step] = reason_of(error)[:100]
             if self._newest:
                 break
         self._damaged = list(damaged)

@@ -92,7 +92,7 @@ _Before = tuple[int, dict[str, Any]] | None
 
 def _settle(config: ConfigDict, before: _Before, allow_changes: bool) -> ConfigDict:
     """The config to train with; tells where it is not the one asked for, or before."""
-    saved = changes.complete(before[1]["config"]) if before else None
+    saved = changes.with_defaults(before[1]["config"]) if before else None
     settled = resolve(config, saved)
     embedding = settled.model.graph.embedding
     if embedding != config.model.graph.embedding:
@@ -137,7 +137,7 @@ def _first_state(
     before = checkpoints.peek()
     if before is None:
         return create_state(config, task, print)
-    had_ema = bool(changes.complete(before[1]["config"])["train"]["ema"])
+    had_ema = bool(changes.with_defaults(before[1]["config"])["train"]["ema"])
     state, _ = checkpoints.restore(state_shapes(task, ema=had_ema))
     print(f"Resuming from step {state.step}")
     if not config.train.ema:

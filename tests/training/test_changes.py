@@ -103,7 +103,7 @@ def test_a_learning_rate_that_jumps_is_told():
 def test_a_key_that_did_not_exist_has_its_default():
     saved = config().to_dict()
     del saved["train"]["ema"], saved["model"]["graph"]["fusion"], saved["eval"]
-    complete = changes.complete(saved)
+    complete = changes.with_defaults(saved)
     assert complete == config(eval__every=5000, eval__tile=128).to_dict()
     assert describe(config(eval__every=5000)) == []
     (line,) = changes.describe_changes(
@@ -112,7 +112,7 @@ def test_a_key_that_did_not_exist_has_its_default():
     assert line.startswith("train.ema=0.5 (was 0.0): ")
     saved["train"]["gone"] = 3  # of a version that had another key
     (line,) = changes.describe_changes(
-        config(), changes.complete(saved), step=1, allow_changes=False
+        config(), changes.with_defaults(saved), step=1, allow_changes=False
     )
     assert line == "train.gone=3 is a key of another version, and has no effect"
 
