@@ -190,11 +190,11 @@ def publish(
         names = [k for k, value in rows[0].items() if not isinstance(value, list)]
         cells = [[_format(row[name]) for name in names] for row in rows]
         print(f"\n{title}\n\n{markdown_table([names, *cells])}")
-    facts = {**settings, **more, **machine}
+    facts = {**settings, **machine, **more}
     print("\n" + ", ".join(f"{k} {_format(v)}" for k, v in facts.items()))
     if args.json:
         result = {"tables": tables, "settings": settings, **more, "machine": machine}
-        write_text(args.json, json.dumps(result, indent=2) + "\n")
+        write_text(args.json, json.dumps(result, indent=2, default=str) + "\n")
 
 
 def _format(value):

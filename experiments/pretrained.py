@@ -31,6 +31,7 @@ import numpy as np
 
 from experiments import runs
 from experiments.programs import attempt
+from ignn_jax.cli.config_file import read_config
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
 from ignn_jax.evaluation.scores import evaluate, mean_score
@@ -84,7 +85,7 @@ def make(args: argparse.Namespace) -> None:
         work is done.
     """
     flags = training_flags(args)
-    configs = {name: runs.read_config(flags[name]) for name in flags}
+    configs = {name: read_config(flags[name]) for name in flags}
     config = configs["edsr"]
     benchmarks = find_benchmarks(args.benchmarks, args.sets, scale=config.scale)
     if args.vgg19:

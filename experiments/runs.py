@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from absl import flags
 from ml_collections import ConfigDict
 
-from ignn_jax.cli.config_file import define_config, flag_reason
 from ignn_jax.data.benchmarks import Benchmark, read_pair
-from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import Score, evaluate_pair
 from ignn_jax.files import check_output_folder, write_text
 from ignn_jax.inference.upscalers import Upscaler
@@ -31,21 +28,6 @@ from ignn_jax.weights.file import read_header
 from ignn_jax.weights.find import FILENAME, find_weights
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]
-
-
-def read_config(arguments: Sequence[str]) -> ConfigDict:
-    """The config of a command line of `ignn_jax.main`, which may have other flags too.
-
-    Raises:
-      InputError: the file or an override is wrong.
-    """
-    argv, values = ["", *arguments], flags.FlagValues()
-    try:
-        holder = define_config(flag_values=values, sys_argv=argv)
-        values(argv, known_only=True)
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(flag_reason(error)) from error
-    return holder.value
 
 
 def train(workdir: pathlib.Path, config: ConfigDict) -> None:

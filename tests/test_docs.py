@@ -84,7 +84,7 @@ CLI = (
 )
 PROGRAMS = (
     *("experiments.pretrained", "experiments.table1"),
-    *("benchmarks.inference", "benchmarks.growth"),
+    *("benchmarks.inference", "benchmarks.growth", "benchmarks.accelerators"),
 )
 
 

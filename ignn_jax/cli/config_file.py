@@ -7,7 +7,7 @@ import pathlib
 import sys
 import sysconfig
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -27,6 +27,21 @@ def define_config(**options: Any) -> flags.FlagHolder:
     values = options.get("flag_values", flags.FLAGS)
     values["config"].parser = _Parser()
     return holder
+
+
+def read_config(arguments: Sequence[str]) -> ConfigDict:
+    """The config of a command line of `ignn_jax.main`, which may have other flags too.
+
+    Raises:
+      InputError: the file or an override is wrong.
+    """
+    argv, values = ["", *arguments], flags.FlagValues()
+    try:
+        holder = define_config(flag_values=values, sys_argv=argv)
+        values(argv, known_only=True)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(flag_reason(error)) from error
+    return holder.value
 
 
 class _Parser(flags.ArgumentParser):

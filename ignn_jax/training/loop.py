@@ -88,6 +88,9 @@ def training_steps(task: Task, state: TrainState, tell: Tell) -> Iterator[Update
     if is_loop(task.accumulate):
         cost = cost._replace(flops=cost.flops * task.accumulate)
     tell(_describe(parameters, cost))
+    note = parallel.small_share(task.batch_size, task.accumulate)
+    if note:
+        tell(note)
     batches = itertools.chain([first], batches)
     for n in range(start + 1, task.steps + 1):
         begin = time.monotonic()

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.jax_utils
@@ -21,6 +21,10 @@ from ignn_jax.errors import InputError
 # Of the devices, within a step.
 AXIS = "batch"
 
+# An accelerator wants at least so many: TPUs put images on an axis of 8, which would be
+# padded (docs/performance.md).
+IMAGES_AT_A_TIME = 8
+
 
 def initialize(
     coordinator: str | None = None,
@@ -30,7 +34,8 @@ def initialize(
     """Joins the processes of a run, before any device is used.
 
     On SLURM and Cloud TPUs JAX finds the processes by itself; elsewhere the arguments
-    name them. A process that is alone need not be joined.
+    name them. A process that is alone need not be joined, nor need a TPU host that is
+    in no cluster that JAX knows.
 
     Args:
       coordinator: HOST:PORT of process 0.
@@ -41,12 +46,12 @@ def initialize(
       InputError: some arguments are missing or out of range, or the processes do not
         find each other.
     """
-    given = [coordinator, num_processes, process_id]
+    given = [coordinator, num_processes, process_id] != [None] * 3
     # Not SLURM_NTASKS, which is also set when a script is run without srun.
-    alone = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == 1 and not _on_tpu()
-    if given == [None] * 3 and alone:
+    in_step = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
+    if not (given or in_step or _on_tpu()):
         return
-    if given != [None] * 3:
+    if given:
         if coordinator is None or num_processes is None or process_id is None:
             raise InputError("coordinator, num_processes and process_id go together")
         if not 0 <= process_id < num_processes:
@@ -56,23 +61,52 @@ def initialize(
             )
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)
-    except (RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
+        # A TPU host without a cluster: JAX knows of none (ValueError), or it asked
+        # Google's metadata server, and there is none (OSError).
+        if not (given or in_step or isinstance(error, RuntimeError)):
+            return
         reason = str(error).partition("\n")[0]
         raise InputError(f"the processes did not find each other: {reason}") from error
 
 
-def _on_tpu() -> bool:
-    devices = (pathlib.Path("/dev/accel0"), pathlib.Path("/dev/vfio/0"))
-    has_library = importlib.util.find_spec("libtpu") is not None
-    return has_library and any(device.exists() for device in devices)
+def _on_tpu(devices: pathlib.Path = pathlib.Path("/dev")) -> bool:
+    """Whether there may be TPUs; other accelerators have such files too."""
+    if importlib.util.find_spec("libtpu") is None:
+        return False
+    patterns = ("accel[0-9]*", "accel/accel[0-9]*", "vfio/[0-9]*")
+    return any(any(devices.glob(pattern)) for pattern in patterns)
 
 
-def parallelize(step: Callable[..., Any]) -> Any:
-    """Maps `step(state, batch) -> (state, metrics)` over all devices.
+def parallelize(
+    step: Callable[..., Any], devices: Sequence[jax.Device] | None = None
+) -> Any:
+    """Maps `step(state, batch) -> (state, metrics)` over devices.
 
     Within the step, AXIS is the axis to average over. The state is donated.
+
+    Args:
+      step: for one device.
+      devices: all there are if `None`; or some to compile for, which need not be here.
     """
-    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
+
+
+def shapes_on_devices(state: Any, batch: Any, devices: int) -> tuple[Any, Any]:
+    """What `replicate` and `split` make of a state and a batch, as shapes and types.
+
+    Args:
+      state, batch: arrays, or their shapes and types; the batch is that of `devices`.
+      devices: how many there are.
+    """
+    shape = jax.ShapeDtypeStruct
+    return (
+        jax.tree.map(lambda x: shape((devices, *x.shape), x.dtype), state),
+        jax.tree.map(
+            lambda x: shape((devices, x.shape[0] // devices, *x.shape[1:]), x.dtype),
+            batch,
+        ),
+    )
 
 
 class Cost(NamedTuple):
@@ -92,7 +126,12 @@ class Cost(NamedTuple):
 def compile_step(
     step: Callable[..., Any], state: Any, batch: Any
 ) -> tuple[Callable[..., Any], Cost]:
-    """Maps a step, as `parallelize`, and compiles it for arguments of these shapes."""
+    """Maps a step, as `parallelize`, and compiles it for arguments of these shapes.
+
+    Args:
+      step: for one device.
+      state, batch: on the devices, or the shapes and types that they will have there.
+    """
     begin = time.monotonic()
     mapped = parallelize(step)
     # The caller gets the mapped step, which finds this program again when it is called:
@@ -141,12 +180,15 @@ def prefetch(batches: Iterator[Any]) -> Iterator[Any]:
     )
 
 
-def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
+def check_batch_size(
+    batch_size: int, accumulate: int = 1, devices: int | None = None
+) -> None:
     """Refuses a global batch that the devices cannot share evenly.
 
     Args:
       batch_size: over all devices.
       accumulate: parts that each device takes its share in.
+      devices: how many share it; as many as there are if `None`.
 
     Raises:
       InputError: naming the nearest sizes that can be shared.
@@ -155,14 +197,37 @@ def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
         raise InputError(
             f"must be at least 1, not {accumulate}", field="train.accumulate"
         )
-    shares = jax.device_count() * accumulate
+    devices = devices or jax.device_count()
+    shares = devices * accumulate
     if batch_size < 1 or batch_size % shares:
         below = max(batch_size // shares, 0) * shares
         nearest = " or ".join(str(n) for n in (below, below + shares) if n)
-        between = f"{jax.device_count()} devices"
+        between = f"{devices} devices"
         if accumulate > 1:
             between += f" x {accumulate} parts (train.accumulate)"
         raise InputError(
             f"{batch_size} does not divide between {between}; give {nearest}",
             field="train.batch_size",
         )
+
+
+def small_share(batch_size: int, accumulate: int = 1) -> str | None:
+    """What to tell if each device gets too few images at a time to be used well.
+
+    Args:
+      batch_size: over all devices.
+      accumulate: parts that each device takes its share in.
+
+    Returns:
+      A line with the batch that would use the devices; `None` if this one does, or if
+      they are CPUs, which do not mind.
+    """
+    shares = jax.device_count() * accumulate
+    images = batch_size // shares
+    if jax.default_backend() == "cpu" or images >= IMAGES_AT_A_TIME:
+        return None
+    return (
+        f"Each device gets {images} image{'s' * (images > 1)} at a time, which leaves "
+        "much of it idle; it takes less time for each image with "
+        f"train.batch_size={IMAGES_AT_A_TIME * shares}"
+    )

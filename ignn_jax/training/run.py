@@ -17,8 +17,9 @@ from ignn_jax.training.interruption import Interruption
 from ignn_jax.training.lock import Lock
 from ignn_jax.training.loop import training_steps
 from ignn_jax.training.progress import Progress
+from ignn_jax.training.recipe import state_shapes
 from ignn_jax.training.step import TrainState
-from ignn_jax.training.task import Task, create_state, create_task, state_shapes
+from ignn_jax.training.task import Task, create_state, create_task
 from ignn_jax.training.validation import Validation
 from ignn_jax.training.workdir import Workdir
 
@@ -138,7 +139,8 @@ def _first_state(
     if before is None:
         return create_state(config, task, print)
     had_ema = bool(changes.with_defaults(before[1]["config"])["train"]["ema"])
-    state, _ = checkpoints.restore(state_shapes(task, ema=had_ema))
+    shapes = state_shapes(task.model, task.optimizer, ema=had_ema)
+    state, _ = checkpoints.restore(shapes)
     print(f"Resuming from step {state.step}")
     if not config.train.ema:
         state = state.replace(ema=None)

@@ -22,10 +22,9 @@ from ignn_jax.data.pairs import PairSet
 from ignn_jax.data.sets import load_sets
 from ignn_jax.data.splits import Mark
 from ignn_jax.errors import InputError
-from ignn_jax.models.factory import create_model
 from ignn_jax.training import parallel
-from ignn_jax.training.optimizer import create_optimizer, learning_rate_schedule
-from ignn_jax.training.step import TrainState, init_variables, train_step
+from ignn_jax.training.recipe import create_recipe
+from ignn_jax.training.step import TrainState, init_variables
 from ignn_jax.weights import network
 from ignn_jax.weights.vgg19 import load_vgg19
 
@@ -39,24 +38,26 @@ class Task(NamedTuple):
       model: the network.
       optimizer: the optimizer.
       schedule: the learning rate of each step, counted from 0.
+      step: (state, batch) -> (state, metrics), for one device of `parallel`.
       train: the training images.
       held_out: the validation images.
-      step: (state, batch) -> (state, metrics), for one device of `parallel`.
       batches: the batches of this process, from the one after a given step on.
       steps: of the whole training.
       max_skipped: updates in a row that are not finite, to stop at.
+      batch_size: over all devices.
       accumulate: parts that a device takes its share of a batch in.
     """
 
     model: nn.Module
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
+    step: Callable[..., Any]
     train: PairSet
     held_out: PairSet
-    step: Callable[..., Any]
     batches: Callable[[int], Iterator[dict[str, np.ndarray]]]
     steps: int
     max_skipped: int
+    batch_size: int
     accumulate: int
 
 
@@ -72,11 +73,7 @@ def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Ta
       InputError: the config cannot be followed.
     """
     parallel.check_batch_size(config.train.batch_size, config.train.accumulate)
-    model = create_model({"scale": config.scale, **config.model.to_dict()})
-    options = config.optimizer.to_dict()
-    clip = options.pop("clip")
-    schedule = learning_rate_schedule(**options, steps=config.train.steps)
-    optimizer = create_optimizer(schedule, clip=clip)
+    recipe = create_recipe(config)
     train, held_out = load_sets(
         config.data.train,
         config.data.validation,
@@ -88,24 +85,14 @@ def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Ta
     tell(f"Training on {config.data.train}: {describe(train)}")
     source = validation_source(config.data.train, config.data.validation)
     tell(f"Validation on {source}: {describe(held_out)}")
-    step = functools.partial(
-        train_step,
-        model=model,
-        optimizer=optimizer,
-        axis=parallel.AXIS,
-        ema_decay=config.train.ema,
-        accumulate=config.train.accumulate,
-    )
     return Task(
-        model,
-        optimizer,
-        schedule,
+        *recipe,
         train,
         held_out,
-        step,
         functools.partial(_batches, config, train),
         config.train.steps,
         config.train.max_skipped,
+        config.train.batch_size,
         config.train.accumulate,
     )
 
@@ -178,12 +165,6 @@ def _from_backbone(path: str, model: nn.Module, params: Any, tell: Tell) -> Any:
             "that network"
         )
     return merged
-
-
-def state_shapes(task: Task, *, ema: bool) -> TrainState:
-    """What `create_state` returns, as shapes and types alone."""
-    draw = functools.partial(init_variables, task.model, jax.random.key(0))
-    return jax.eval_shape(lambda: TrainState.create(draw(), task.optimizer, ema=ema))
 
 
 class Taken(NamedTuple):

@@ -7,12 +7,7 @@ import pytest
 
 from ignn_jax.errors import InputError
 from ignn_jax.models import EDSR
-from ignn_jax.training.task import (
-    create_state,
-    create_task,
-    state_shapes,
-    take_backbone,
-)
+from ignn_jax.training.task import create_state, create_task, take_backbone
 from ignn_jax.weights.network import save
 from tests.networks import random_variables, save_pictures
 from tests.runs import config
@@ -64,13 +59,3 @@ def test_a_backbone_that_fits_nowhere_is_refused(tmp_path, edsr):
     with pytest.raises(InputError, match="is a network of 4 features") as error:
         begin(tmp_path, edsr, features=8)
     assert error.value.field == "init.backbone"
-
-
-def test_the_shapes_of_a_state_are_those_of_the_state(tmp_path):
-    save_pictures(tmp_path / "pictures")
-    wanted = config(tmp_path, {"model.name": "edsr", "train.ema": 0.5})
-    task = create_task(wanted, lambda line: None)
-    state = create_state(wanted, task, lambda line: None)
-    expected = jax.tree.map(lambda x: (x.shape, x.dtype), state)
-    found = jax.tree.map(lambda x: (x.shape, x.dtype), state_shapes(task, ema=True))
-    assert found == expected
