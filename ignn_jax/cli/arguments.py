@@ -25,13 +25,18 @@ def add_weights(
     )
 
 
-def chosen_weights(weights: pathlib.Path | None, *, scale: int | None = None) -> str:
+def chosen_weights(
+    weights: pathlib.Path | None,
+    *,
+    scale: int | None = None,
+    outscale: float | None = None,
+) -> str:
     """The weights given, or else the package's own, which are named on stderr."""
     if weights:
         return str(weights)
     from ignn_jax.weights.find import default_weights
 
-    name = default_weights(scale)
+    name = default_weights(scale, outscale=outscale)
     print(f"Weights: {name} (--weights takes others)", file=sys.stderr)
     return name
 

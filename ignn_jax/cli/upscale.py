@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=at_least(2),
         metavar="N",
         help="the network's scale; other --weights are refused (default: that of "
-        "--weights, or x2)",
+        "--weights, or the next one that reaches --outscale, or x2)",
     )
     add(
         "--comparison",
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.format}: give one of {known}", field="format")
     end_size = EndSize.given(args.outscale, args.size, args.width)
     network = load_network(
-        chosen_weights(args.weights, scale=args.scale),
+        chosen_weights(args.weights, scale=args.scale, outscale=args.outscale),
         scale=args.scale,
         tile=args.tile,
         ensemble=args.ensemble,

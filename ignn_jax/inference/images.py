@@ -46,7 +46,8 @@ def upscale(
         `data_range` gives.
       weights: a weights file, the workdir of a training run, or the name of weights
         that come with the package. By default, the package's own for the scale.
-      scale: of the network; x2 by default. Weights of another scale are refused.
+      scale: of the network; by default the next one that reaches `outscale`, or x2.
+        Weights of another scale are refused.
       outscale: how much wider and higher the result is; the network's scale by default.
         Bicubic interpolation does what remains after the network. Give only one of
         `outscale`, `size` and `width`.
@@ -79,7 +80,8 @@ def upscale(
         picture = _picture_of_array(image, data_range)
     check_options(scale=scale, tile=tile, device=device, dtype=dtype)
     end_size = EndSize.given(outscale, size, width)
-    weights = default_weights(scale) if weights is None else weights
+    if weights is None:
+        weights = default_weights(scale, outscale=outscale)
     changed = find_weights(weights).stat().st_mtime_ns
     options = (scale, tile, ensemble, device, dtype)
     network = _cached_network(os.fspath(weights), changed, *options)

@@ -168,7 +168,9 @@ def by_color_space(number: int | None) -> Description | None:
 def by_exif(exif: Image.Exif) -> Description | None:
     """What EXIF says: cameras mark Adobe RGB there, and often only there."""
     details = exif.get_ifd(ExifTags.IFD.Exif)
-    index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROP_INDEX)
+    index = None
+    if ExifTags.IFD.Interop in details:  # or else Pillow 12 raises
+        index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROP_INDEX)
     is_adobe = str(index).rstrip("\0") == _DCF_ADOBE_RGB
     if is_adobe or details.get(ExifTags.Base.ColorSpace) == _EXIF_ADOBE_RGB:
         return Description("EXIF: Adobe RGB", ADOBE_RGB, ADOBE_GAMMA)

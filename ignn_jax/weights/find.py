@@ -20,17 +20,22 @@ def pretrained() -> dict[str, pathlib.Path]:
     return {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
 
 
-def default_weights(scale: int | None = None) -> str:
+def default_weights(scale: int | None = None, *, outscale: float | None = None) -> str:
     """The name of the largest weights that come with the package for a scale.
 
     Args:
-      scale: None means x2.
+      scale: of the network; None means the one that suits `outscale`.
+      outscale: how much wider and higher results are to be: the network's scale is the
+        next one that reaches it, or the largest that there is. None means x2.
 
     Raises:
       InputError: the package has none for this scale.
     """
-    scale, files = scale or 2, pretrained()
+    files = pretrained()
     scales = {name: read_header(path)["model"]["scale"] for name, path in files.items()}
+    if scale is None:
+        reaching = [n for n in scales.values() if n >= (outscale or 2)]
+        scale = min(reaching) if reaching else max(scales.values(), default=2)
     fitting = [name for name in files if scales[name] == scale]
     if not fitting:
         there = ", ".join(f"{name} (x{n})" for name, n in scales.items()) or "none"

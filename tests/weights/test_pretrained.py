@@ -66,6 +66,25 @@ def test_the_default_is_the_largest_of_the_scale(names):
         default_weights(3)
 
 
+@pytest.mark.parametrize(
+    ("outscale", "name"),
+    [
+        (None, "a-x2"),
+        (0.5, "a-x2"),
+        (2, "a-x2"),
+        (2.1, "c-x4"),
+        (4, "c-x4"),
+        (9, "c-x4"),
+    ],
+)
+def test_the_default_reaches_the_output_scale(names, outscale, name):
+    assert default_weights(outscale=outscale) == name
+    assert default_weights(2, outscale=outscale) == "a-x2"
+    image = Image.fromarray(np.zeros((6, 8, 3), np.uint8))
+    size = ignn_jax.upscale(image, outscale=outscale).size
+    assert size == tuple(round((outscale or 2) * n) for n in (8, 6))
+
+
 def test_weights_need_not_be_named(names, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image = Image.fromarray(np.zeros((6, 8, 3), np.uint8))
