@@ -9,11 +9,14 @@ by `--later` go to all but the first: `--later=--config.train.steps=3000`. Each 
 is a run in a folder of the workdir:
 
   edsr                      no graph
-  ignn_backbone, ignn_rgb   from edsr (--embeddings chooses among them); the one that is
-                            better on validation is packed
+  ignn_backbone, ignn_rgb   from edsr; the one that is better on validation is packed
   ignn_vgg19                from edsr, with --vgg19; not packed, since the weights of
                             VGG19 are not ours
   edsr_longer               from edsr: what as many steps are worth without a graph
+
+`--networks` chooses among them. A network for another scale begins from one that there
+is: `--later=--config.init.backbone=tiny-x2 -- --config.init.backbone=runs/tiny_x2/edsr`
+begins the IGNNs from tiny-x2 and the EDSR from its EDSR.
 
 The same command goes on from where it was stopped, and reuses finished runs with the
 same flags. It leaves `results.json` and its table, `results.md`, in the workdir.
@@ -34,6 +37,7 @@ from experiments.programs import attempt
 from ignn_jax.cli.config_file import read_config
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
 from ignn_jax.data.sets import load_sets
+from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import evaluate, mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.inference.upscalers import bicubic_upscaler, upscaler
@@ -45,14 +49,14 @@ from ignn_jax.weights.network import load, save
 from ignn_jax.weights.vgg19 import load_vgg19
 
 # Those that need no weights from others.
-_EMBEDDINGS = ("backbone", "rgb")
+_PACKED = ("ignn_backbone", "ignn_rgb")
 _LABELS = {
     "bicubic": "bicubic",
     "edsr": "EDSR",
-    "edsr_longer": "EDSR, as many steps again",
     "ignn_backbone": "IGNN, patches matched by its own features",
     "ignn_rgb": "IGNN, by color",
     "ignn_vgg19": "IGNN, by VGG19's features",
+    "edsr_longer": "EDSR, as many steps again",
 }
 # How many dB float16 on disk may cost.
 _TOLERANCE = 0.005
@@ -60,21 +64,19 @@ _TOLERANCE = 0.005
 
 def training_flags(args: argparse.Namespace) -> dict[str, list[str]]:
     """Each network's flags for `ignn_jax.main`, in the order of training."""
-    common = [
-        f"--config={args.config}",
-        f"--config.data.train={args.train}",
-        *args.overrides,
-    ]
-    from_edsr = [f"--config.init.backbone={args.workdir / 'edsr'}", *args.later]
     embedding = "--config.model.graph.embedding="
-    networks = {"edsr": ["--config.model.name=edsr"]}
-    for name in args.embeddings:
-        networks[f"ignn_{name}"] = [*from_edsr, f"{embedding}{name}"]
-    if args.vgg19:
-        vgg19 = f"--config.init.vgg19={args.vgg19}"
-        networks["ignn_vgg19"] = [*from_edsr, f"{embedding}vgg19", vgg19]
-    networks["edsr_longer"] = [*from_edsr, "--config.model.name=edsr"]
-    return {name: common + flags for name, flags in networks.items()}
+    vgg19 = f"--config.init.vgg19={args.vgg19}"
+    later = [f"--config.init.backbone={args.workdir / 'edsr'}", *args.later]
+    own = {
+        "edsr": ["--config.model.name=edsr"],
+        "ignn_backbone": [*later, f"{embedding}backbone"],
+        "ignn_rgb": [*later, f"{embedding}rgb"],
+        "ignn_vgg19": [*later, f"{embedding}vgg19", vgg19],
+        "edsr_longer": [*later, "--config.model.name=edsr"],
+    }
+    images = f"--config.data.train={args.train}"
+    common = [f"--config={args.config}", images, *args.overrides]
+    return {name: common + own[name] for name in own if name in args.networks}
 
 
 def make(args: argparse.Namespace) -> None:
@@ -84,9 +86,15 @@ def make(args: argparse.Namespace) -> None:
       InputError: an option cannot be followed. Where possible, this is found before any
         work is done.
     """
+    if not set(_PACKED) & set(args.networks):
+        raise InputError(
+            f"give {' or '.join(_PACKED)} too, to be packed", field="networks"
+        )
+    if "ignn_vgg19" in args.networks and not args.vgg19:
+        raise InputError("is needed by ignn_vgg19", field="vgg19")
     flags = training_flags(args)
     configs = {name: read_config(flags[name]) for name in flags}
-    config = configs["edsr"]
+    config = next(iter(configs.values()))
     benchmarks = find_benchmarks(args.benchmarks, args.sets, scale=config.scale)
     if args.vgg19:
         load_vgg19(args.vgg19)
@@ -98,7 +106,7 @@ def make(args: argparse.Namespace) -> None:
     for name, its_config in configs.items():
         runs.train(args.workdir / name, its_config)
     networks = {name: _describe(args.workdir / name, benchmarks) for name in configs}
-    candidates = [f"ignn_{name}" for name in args.embeddings]
+    candidates = [name for name in _PACKED if name in networks]
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables = load(args.workdir / shipped)
     held_out = _held_out(config)
@@ -196,8 +204,11 @@ def _cost_of_float16(pairs, model, variables, tile):
 def _header(results):
     """The header that `ignn_jax.weights.file` asks for in weights that are shipped."""
     networks = results["networks"]
-    # The EDSR is the one that was trained for as many steps in all.
-    rows = {"bicubic": "bicubic", "edsr": "edsr_longer", "ignn": results["shipped"]}
+    # Of the EDSRs, the one that was trained for as many steps in all.
+    rows = {"bicubic": "bicubic", "ignn": results["shipped"]}
+    edsr = [name for name in ("edsr", "edsr_longer") if name in networks]
+    if edsr:
+        rows["edsr"] = edsr[-1]
     return {
         "data": results["trained_on"],
         "command": results["command"],
@@ -232,8 +243,8 @@ def format_table(results: Mapping[str, Any]) -> str:
     return markdown_table(rows) + (
         f"\n\nPSNR (dB) / SSIM on Y at x{results['scale']}; validation is "
         f"{results['validation_images']} images held out. In bold: the one that ships, "
-        "chosen on validation. The EDSR is trained first and the others begin from it; "
-        "their steps and hours (of training alone) come on top. Evaluated on "
+        "chosen on validation. Steps and hours (of training alone) come on top of "
+        "those of the network that a training began from. Evaluated on "
         f"{machine['date']} at commit {results['commit']}: {machine['processor']}, "
         f"{machine['cores']} cores, device {results['device']}, jax {machine['jax']}, "
         f"Python {machine['python']}.\n"
@@ -270,11 +281,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     add("--vgg19", "FILE", "VGG19's weights, as init.vgg19")
     parser.add_argument(
-        "--embeddings",
+        "--networks",
         nargs="+",
-        choices=_EMBEDDINGS,
-        default=_EMBEDDINGS,
-        help="which ones to train (default: all)",
+        choices=list(_LABELS)[1:],
+        metavar="NAME",
+        help="which ones to train (default: all; ignn_vgg19 with --vgg19 only)",
     )
     add("--trained-on", "WORDS", "SOURCE in words, for the license and the header")
     add(
@@ -300,6 +311,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     args.argv = argv
+    if not args.networks:
+        args.networks = [name for name in list(_LABELS)[1:] if name != "ignn_vgg19"]
+        args.networks += ["ignn_vgg19"] * bool(args.vgg19)
     return args
 
 

@@ -176,6 +176,7 @@ def head():
         (("--vgg19", "none.npz"), {}, "none.npz"),
         (("--sets", "Small,Large"), {}, "--sets: Large: no such folder in"),
         (("--output", "configs"), {}, "--output: configs: is a folder"),
+        (("--networks", "edsr"), {}, "--networks: give ignn_backbone or ignn_rgb too"),
         ((), {"model.feature": 4}, 'did you mean "features"'),
         ((), {"train.steps": 0}, "train.steps: must be at least 1, not 0"),
     ],
