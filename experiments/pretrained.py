@@ -36,13 +36,13 @@ from experiments import runs
 from experiments.programs import attempt
 from ignn_jax.cli.config_file import read_config
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
-from ignn_jax.data.sets import load_sets
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import evaluate, mean_score
 from ignn_jax.files import check_output, check_output_folder, write_text
 from ignn_jax.inference.upscalers import bicubic_upscaler, upscaler
 from ignn_jax.machine import describe_machine
 from ignn_jax.tables import markdown_table
+from ignn_jax.training.run import validation_images
 from ignn_jax.weights.file import count_parameters, read_weights
 from ignn_jax.weights.find import PRETRAINED, find_weights
 from ignn_jax.weights.network import load, save
@@ -105,11 +105,14 @@ def make(args: argparse.Namespace) -> None:
 
     for name, its_config in configs.items():
         runs.train(args.workdir / name, its_config)
-    networks = {name: _describe(args.workdir / name, benchmarks) for name in configs}
-    candidates = [name for name in _PACKED if name in networks]
+    candidates = [name for name in _PACKED if name in configs]
+    first = args.workdir / candidates[0]
+    held_out = validation_images(first, configs[candidates[0]])
+    networks = {
+        name: _describe(args.workdir / name, benchmarks, held_out) for name in configs
+    }
     shipped = max(candidates, key=lambda name: networks[name]["validation"]["psnr"])
     model, variables = load(args.workdir / shipped)
-    held_out = _held_out(config)
     upscale = bicubic_upscaler(config.scale)
     folder = args.workdir / "bicubic"
     found = runs.score(upscale, benchmarks, scale=config.scale, folder=folder)
@@ -144,12 +147,13 @@ def make(args: argparse.Namespace) -> None:
     print(f"\n{table}\n{output}: {shipped}, stored as {results['stored']}")
 
 
-def _describe(workdir, benchmarks):
+def _describe(workdir, benchmarks, held_out):
     """What is known about a network, as values that JSON can hold."""
     tensors, header = read_weights(find_weights(workdir))
     model, variables = load(workdir)
+    upscale = upscaler(model, variables, tile=0)
     found = runs.score(
-        upscaler(model, variables, tile=0),
+        upscale,
         benchmarks,
         scale=model.scale,
         folder=workdir / "scores",
@@ -159,7 +163,7 @@ def _describe(workdir, benchmarks):
         "parameters": count_parameters(tensors),
         "steps": header["step"],
         "hours": round(runs.training_hours(workdir), 3),
-        "validation": runs.validation_score(workdir)._asdict(),
+        "validation": mean_score(evaluate(upscale, held_out))._asdict(),
         "sets": _means(found),
     }
 
@@ -178,17 +182,6 @@ def _circumstances(args):
         "machine": describe_machine("jax", "flax", "numpy"),
         "device": jax.devices()[0].device_kind,
     }
-
-
-def _held_out(config):
-    _, images = load_sets(
-        config.data.train,
-        config.data.validation,
-        scale=config.scale,
-        lr_patch=config.data.lr_patch,
-        cache=config.data.cache,
-    )
-    return images
 
 
 def _cost_of_float16(pairs, model, variables, tile):

@@ -107,12 +107,6 @@ def training_hours(workdir: pathlib.Path) -> float:
     return seconds / 3600
 
 
-def validation_score(workdir: pathlib.Path) -> Score:
-    """A finished run's last score on its validation images."""
-    rows = [row for row in read_rows(workdir / "metrics.jsonl") if "psnr" in row]
-    return Score(rows[-1]["psnr"], rows[-1]["ssim"])
-
-
 def commit() -> str:
     """The commit that is checked out, with "+changes" if files differ from it."""
     git = ["git", "-C", str(_REPOSITORY)]

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ignn_jax.data.sets import load_set, parse_fraction
+from ignn_jax.data.pairs import PairSet
+from ignn_jax.data.sets import load_set, load_sets, parse_fraction
 from ignn_jax.data.splits import Mark, hold_out_evenly, mark
 from ignn_jax.training import changes, parallel
 from ignn_jax.training.checkpoint import Checkpoints
@@ -85,6 +86,29 @@ def train(
     if stopped:
         print(f"Stopped after step {state.step}; the same command goes on from there")
     return state
+
+
+def validation_images(workdir: pathlib.Path, config: ConfigDict) -> PairSet:
+    """The images that a run is validated on, as its last checkpoint has them.
+
+    Args:
+      workdir: of the run.
+      config: of the run.
+
+    Raises:
+      InputError: the images or the checkpoint cannot be read.
+    """
+    config = complete(config)
+    before = Checkpoints(workdir, config.checkpoint.keep).peek()
+    _, held_out = load_sets(
+        config.data.train,
+        config.data.validation,
+        scale=config.scale,
+        lr_patch=config.data.lr_patch,
+        cache=config.data.cache,
+        kept=_kept(config, before),
+    )
+    return held_out
 
 
 # The step and the info of the checkpoint that a run goes on from.
