@@ -29,12 +29,13 @@ ORDER = (
     {"evaluation"},
     {"inspection"},
     {"training"},
+    {"app"},
     {"cli", "main", "__main__"},
 )
 # What the rows above have no need to import: the public API and its old names.
 FACADES = {"", "convert", "metrics"}
 # Rooms that must not meet although the order would let them.
-APART = {("training", "inference")}
+APART = {("training", "inference"), ("app", "training")}
 
 PROGRAMS = {"cli", "main", "__main__"}
 # Flags that others may speak of: {module: the flags}.

@@ -80,7 +80,7 @@ def commands() -> list[Command]:
 COMMANDS = commands()
 CLI = (
     *("upscale", "evaluate", "weights", "convert", "export", "plot", "explain"),
-    "data inspect",
+    *("app", "data inspect"),
 )
 PROGRAMS = (
     *("experiments.pretrained", "experiments.table1"),

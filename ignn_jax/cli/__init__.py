@@ -12,6 +12,7 @@ import sys
 
 from ignn_jax import __version__
 from ignn_jax.cli import (
+    app,
     compile_cache,
     convert,
     data,
@@ -26,7 +27,7 @@ from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 
 # They import JAX, which is slow, only when they run: --help answers at once.
-_COMMANDS = (upscale, evaluate, weights, convert, export, plot, explain, data)
+_COMMANDS = (upscale, evaluate, weights, convert, export, plot, explain, data, app)
 
 
 def _parser() -> argparse.ArgumentParser:

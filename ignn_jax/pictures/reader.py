@@ -6,6 +6,7 @@ An unreadable file is an InputError that names it.
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ from ignn_jax.pictures.tiff import is_tiff
 # Twice the pixels of a 100-megapixel camera; a file with more may be an attack.
 MAX_PIXELS = 250_000_000
 
+_READING = threading.Lock()  # held while the settings of the process are changed
+
 
 def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Reads a picture in any format that Pillow reads.
@@ -35,7 +38,8 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
     as 16 bits. Of several frames the first is read. The notes say what is lost on the
     way.
 
-    Not for use in threads: it changes settings of Pillow and of the process meanwhile.
+    In threads, one picture is read after the other: reading changes settings of Pillow
+    and of the process meanwhile.
 
     Args:
       path: the file.
@@ -51,7 +55,7 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
     """
     data = _read_bytes(Path(path))
     advice = "; if that is right, allow more pixels"
-    with _named(path, max_pixels, advice), _settings(data, max_pixels):
+    with _named(path, max_pixels, advice), _READING, _settings(data, max_pixels):
         picture = decode(data, name=path, max_pixels=max_pixels)
         return attach(check_range(picture), data)
 

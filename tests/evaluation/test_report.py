@@ -1,13 +1,9 @@
-"""The HTML report: as text, and in a real browser.
-
-The browser is Chromium, wherever the system has it, driven by Playwright.
-"""
+"""The HTML report: as text, and in a real browser."""
 
 import base64
 import io
 import math
 import re
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -21,14 +17,9 @@ from ignn_jax.evaluation.figures import make_figure
 from ignn_jax.evaluation.report import write_report
 from ignn_jax.evaluation.results import ImageResult, SetResult
 from ignn_jax.evaluation.scores import Evaluated, Score
+from tests.browser import chromium
 
 RED, GREEN, BLUE = (220, 40, 40), (40, 160, 60), (40, 60, 200)
-
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-    *("--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 
 
 def flat(color, height=96, width=128):
@@ -215,18 +206,8 @@ def test_no_images_and_no_folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="no Playwright: the report is not opened"
-    )
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if not executable:
-        pytest.skip("no Chromium: the report is not opened in a browser")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=list(FLAGS)
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

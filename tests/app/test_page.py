@@ -1,0 +1,238 @@
+"""The page in a real browser, served by a real process.
+
+No request may leave the machine: the browser's context refuses all others.
+"""
+
+import io
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from ignn_jax.cli import main
+from ignn_jax.weights.network import save
+from tests.browser import chromium
+from tests.networks import finish, random_variables, start, tiny_ignn
+
+pytest.importorskip("gradio", reason="no Gradio: the page is not opened")
+
+SECONDS = 1000  # in milliseconds, of Playwright
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    model = tiny_ignn(embedding="backbone")
+    save(path, model, random_variables(model))
+    return path
+
+
+class Server:
+    """`ignn-jax app` in a process of its own."""
+
+    def __init__(self, weights, folder, *options):
+        self.folder = folder
+        self.process = start(
+            *("-m", "ignn_jax", "app", "--no-browser", "--weights", weights),
+            *("--tile", 32, *options),
+            TMPDIR=str(folder),
+        )
+        self.url = self.process.stdout.readline().split()[0]
+
+    def files(self):
+        """All files of the pages, by their names."""
+        (root,) = self.folder.glob("ignn-jax-app-*")
+        return {path.name for path in root.rglob("*.*") if path.is_file()}
+
+    def end(self):
+        """As Ctrl-C does. Nothing may be left."""
+        self.process.terminate()
+        done = finish(self.process)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [path.name for path in self.folder.iterdir()] == []
+
+
+@pytest.fixture(scope="module")
+def server(browser, weights, tmp_path_factory):
+    server = Server(weights, tmp_path_factory.mktemp("temporary"))
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Opens the page, and checks at the end that there was no error or other host."""
+    contexts, complaints = [], []
+
+    def refuse(route):
+        if route.request.url.startswith((server.url, "data:", "blob:")):
+            return route.continue_()
+        complaints.append(route.request.url)
+        return route.abort()
+
+    def open_page(width=1200, height=900, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, **options
+        )
+        context.route("**/*", refuse)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30 * SECONDS)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(server.url)
+        page.get_by_role("button", name="Upscale", exact=True).wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def add(page, *paths):
+    page.locator("input[type=file]").first.set_input_files([str(p) for p in paths])
+    page.locator(f"a[download='{paths[-1].name}']").wait_for()
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def status(page, words):
+    """Waits until the status has these words."""
+    page.locator("#status", has_text=words).wait_for()
+    return page.locator("#status").inner_text()
+
+
+def downloads(page, *names):
+    """What the links of these names give."""
+    for name in names:
+        with page.expect_download() as download:
+            page.locator(f"a[download='{name}']").click()
+        yield download.value.path().read_bytes()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """16 bits with a text, transparency, and a photograph's EXIF; and a broken file."""
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 65536, (40, 50)).astype(np.uint16)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "kept")
+    Image.fromarray(deep).save(tmp_path / "deep.png", pnginfo=text)
+    alpha = rng.integers(0, 256, (30, 40, 4)).astype(np.uint8)
+    Image.fromarray(alpha).save(tmp_path / "alpha.webp", lossless=True)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "turned"
+    photo = Image.fromarray(rng.integers(0, 256, (60, 44, 3)).astype(np.uint8))
+    photo.save(tmp_path / "photo.jpg", exif=exif, dpi=(300, 300))
+    (tmp_path / "broken.png").write_bytes((tmp_path / "deep.png").read_bytes()[:900])
+    return [tmp_path / f for f in ("photo.jpg", "broken.png", "deep.png", "alpha.webp")]
+
+
+def test_results_are_those_of_the_command_line(
+    open_page, pictures, weights, optimized, tmp_path
+):
+    page = open_page()
+    add(page, *pictures)
+    press(page, "Upscale")
+    words = status(page, "alpha.webp: done")
+    assert "broken.png: cannot be decoded" in words
+    assert str(tmp_path) not in words
+
+    options = ("--weights", str(weights), "--tile", "32", "-o", f"{tmp_path}/out/")
+    assert main(["upscale", *map(str, pictures), *options]) == 1
+    names = ["photo_x2.jpg", "deep_x2.png", "alpha_x2.webp"]
+    expected = [
+        (tmp_path / "out" / name.replace("_x2", "")).read_bytes() for name in names
+    ]
+    assert list(downloads(page, *names)) == expected
+    with page.expect_download() as download:
+        page.get_by_text("Download all as a zip").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == expected
+
+
+def test_the_slider_shows_bicubic_and_the_network(open_page, server, pictures):
+    page = open_page()
+    add(page, pictures[0])
+    page.get_by_label("a factor").check()
+    page.get_by_label("Factor", exact=True).fill("1.5")
+    page.get_by_label("Quality, 1 to 100").fill("80")
+    press(page, "Upscale")
+    slider = page.locator(".pixels")
+    slider.locator("img").last.wait_for()
+    assert page.locator("a[download='photo_x1.5.jpg']").count() == 1
+    slider.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    before = shot(slider)
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], middle, steps=4)
+    page.mouse.up()
+    after = shot(slider)
+    quarter = before.shape[1] // 4
+    part = np.s_[80:-40, quarter : 2 * quarter - 30]  # between both places
+    changed = (before[part] != after[part]).any(axis=-1).mean()
+    assert changed > 0.5
+    # Each page has its own files, and leaves none.
+    assert "photo_x1.5.jpg" in server.files()
+    page.context.close()
+    wait_until(lambda: not server.files())
+
+
+def shot(locator):
+    with Image.open(io.BytesIO(locator.screenshot())) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def large(path, side=700):
+    """A picture that takes hundreds of tiles."""
+    image = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)
+    )
+    image.resize((side, side)).save(path)
+    return path
+
+
+def test_stop_a_second_user_and_a_closed_page(open_page, server, pictures, tmp_path):
+    first, second = open_page(), open_page()
+    add(first, large(tmp_path / "large.png"))
+    press(first, "Upscale")
+    status(first, "large.png: tile")
+    press(first, "Stop")
+    words = status(first, "Stopped.")
+    assert "done" not in words
+    press(first, "Upscale")
+    status(first, "large.png: tile")
+    add(second, pictures[0])
+    press(second, "Upscale")
+    status(second, "photo.jpg: another page is at work")
+    first.context.close()  # in mid-run
+    status(second, "photo.jpg: done")
+    wait_until(lambda: "large.png" not in server.files())
+
+
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_the_page_fits_its_window(open_page, width):
+    page = open_page(width)
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
