@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +34,7 @@ def conv(
     name: str | None = None,
     stride: int = 1,
     kernel_init: nn.initializers.Initializer = kernel_init,
+    precision: jax.lax.Precision | None = None,
 ) -> nn.Conv:
     """A convolution with a bias and zero padding (kernel_size - 1) // 2 on all sides.
 
@@ -45,6 +47,7 @@ def conv(
         padding=(kernel_size - 1) // 2,
         dtype=dtype,
         kernel_init=kernel_init,
+        precision=precision,
         name=name,
     )
 

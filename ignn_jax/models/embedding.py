@@ -18,6 +18,9 @@ EMBEDDINGS = ("vgg19", "backbone", "rgb", "vgg19_uncentered")
 VGG19 = "vgg19"
 VGG19_SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64)}
 
+# Accelerators would multiply with 3 digits, and then find other neighbors than a CPU.
+EXACT = jax.lax.Precision.HIGHEST
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -46,7 +49,8 @@ class VGG19Embedding(nn.Module):
             )
             x = (x - mean) / std
         for name, shape in VGG19_SHAPES.items():
-            x = nn.relu(_FrozenConv(shape[-1], shape[:2], name=name)(x))
+            conv = _FrozenConv(shape[-1], shape[:2], precision=EXACT, name=name)
+            x = nn.relu(conv(x))
         return x
 
 

@@ -22,7 +22,7 @@ from ignn_jax.models.edsr import (
     uncenter_rgb,
     upsample_factors,
 )
-from ignn_jax.models.embedding import make_embedding
+from ignn_jax.models.embedding import EXACT, make_embedding
 from ignn_jax.models.graph import GraphConfig, construct_graph
 from ignn_jax.models.non_local import NonLocalBlock
 from ignn_jax.ops.bicubic import imresize_jnp
@@ -80,7 +80,8 @@ class IGNN(nn.Module):
         ]
         position = self.graph.position_among(self.num_blocks)
         self.first_blocks, self.last_blocks = blocks[:position], blocks[position:]
-        self.head = conv(features, 3, dtype=dtype)
+        # Exact, since neighbors may be found by its features.
+        self.head = conv(features, 3, dtype=dtype, precision=EXACT)
         if self.graph.kind == "non_local":
             self.non_local = NonLocalBlock(features, dtype)
         else:

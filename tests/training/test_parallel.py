@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import jax
 import numpy as np
@@ -88,6 +89,74 @@ def test_the_nearest_batch_size_is_named(monkeypatch):
     for bad, nearest in ((0, "4"), (-3, "4"), (3, "4"), (6, "4 or 8"), (9, "8 or 12")):
         with pytest.raises(InputError, match=f": {bad} .*4 devices; give {nearest}$"):
             parallel.check_batch_size(bad)
+
+
+def test_a_batch_that_leaves_accelerators_idle_is_told(monkeypatch):
+    assert parallel.small_share(4) is None  # of a CPU
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    assert parallel.small_share(32) is parallel.small_share(64, 2) is None
+    for batch, accumulate, words in (
+        (4, 1, r"1 image at a time.*train.batch_size=32$"),
+        (28, 1, r"7 images at a time.*train.batch_size=32$"),
+        (32, 2, r"4 images at a time.*train.batch_size=64$"),
+    ):
+        assert re.search(words, parallel.small_share(batch, accumulate))
+
+
+# A host with TPUs, as far as one can tell from its files and libraries.
+TPU_HOST = """
+import jax
+from ignn_jax.training import parallel
+parallel._on_tpu = lambda: True
+parallel.initialize()
+print(jax.process_count(), jax.device_count())
+"""
+
+
+def test_a_tpu_host_outside_a_cluster_is_alone():
+    done = run("-c", TPU_HOST)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1 1\n"
+
+
+def test_processes_that_do_not_find_each_other_are_refused(monkeypatch):
+    """They were asked for by SLURM; a TPU host alone was not asked for any."""
+
+    def fail(error):
+        def initialize(*args):
+            raise error
+
+        monkeypatch.setattr(jax.distributed, "initialize", initialize)
+
+    monkeypatch.setattr(parallel, "_on_tpu", lambda: True)
+    fail(ConnectionError("no metadata server"))
+    parallel.initialize()
+    fail(RuntimeError("deadline exceeded"))  # it is in a cluster
+    with pytest.raises(InputError, match="did not find each other: deadline"):
+        parallel.initialize()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    fail(ValueError("coordinator_address should be defined."))
+    with pytest.raises(InputError, match="did not find each other: coordinator"):
+        parallel.initialize()
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("accel0", True),
+        ("accel3", True),
+        ("accel/accel0", True),
+        ("vfio/7", True),
+        ("vfio/vfio", False),  # on every host that may pass devices on
+        ("nvidia0", False),
+    ],
+)
+def test_tpus_are_found_by_their_files(tmp_path, monkeypatch, file, found):
+    monkeypatch.setattr(parallel.importlib.util, "find_spec", lambda name: name)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    assert parallel._on_tpu(tmp_path) == found
 
 
 def test_replicate_and_back():
