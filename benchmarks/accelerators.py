@@ -109,7 +109,7 @@ def compile_step(config: ConfigDict, devices: Sequence[jax.Device]) -> Compiled:
     parallel.check_batch_size(config.train.batch_size, accumulate, len(devices))
     recipe = create_recipe(config)
     state = state_shapes(recipe.model, recipe.optimizer, ema=bool(config.train.ema))
-    shapes = parallel.shapes_on_devices(state, batch_shapes(config), len(devices))
+    shapes = parallel.shapes_on_devices(state, batch_shapes(config), devices)
     step = parallel.parallelize(recipe.step, devices)
     return Compiled(step.lower(*shapes), devices[0])
 

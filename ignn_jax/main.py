@@ -23,6 +23,9 @@ _ALLOW_CHANGES = flags.DEFINE_bool(
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Write a trace of a few steps to WORKDIR/profile."
 )
+_PLAN = flags.DEFINE_bool(
+    "plan", False, "Say what a step costs on the devices at hand, and do not train."
+)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "HOST:PORT of process 0, where a run has several processes."
 )
@@ -37,7 +40,8 @@ def _parse_flags(argv):
         _refuse(flag_reason(e))
     if rest[1:]:
         _refuse(f"{rest[1]} is not a flag; overrides are --config.KEY=VALUE")
-    for flag in (_CONFIG, _WORKDIR):
+    needed = (_CONFIG,) if _PLAN.value else (_CONFIG, _WORKDIR)
+    for flag in needed:
         if not flag.value:
             _refuse(f"--{flag.name} is missing; see --help")
     return rest
@@ -61,6 +65,7 @@ def main(_) -> None:
 
     from ignn_jax.devices import check_devices, is_out_of_memory
     from ignn_jax.training import parallel
+    from ignn_jax.training.plan import describe_plan, make_plan
     from ignn_jax.training.run import train
 
     logging.set_verbosity(logging.WARNING)  # Orbax is verbose
@@ -73,6 +78,9 @@ def main(_) -> None:
             jax.config.update("jax_compilation_cache_dir", None)
         if jax.process_index() > 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # one process prints
+        if _PLAN.value:
+            print(describe_plan(make_plan(_CONFIG.value), _CONFIG.value))
+            return
         assert _WORKDIR.value  # see _parse_flags
         state = train(
             _CONFIG.value,

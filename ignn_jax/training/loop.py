@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from ignn_jax.errors import InputError
 from ignn_jax.training import parallel
 from ignn_jax.training.config import complete, resolve
-from ignn_jax.training.step import TrainState, is_loop
+from ignn_jax.training.step import TrainState, loop_turns
 from ignn_jax.training.task import Task, Tell, create_state, create_task
 
 
@@ -84,10 +84,10 @@ def training_steps(task: Task, state: TrainState, tell: Tell) -> Iterator[Update
     state = parallel.replicate(state)
     batches = parallel.prefetch(task.batches(start))
     first = next(batches)
-    step, cost = parallel.compile_step(task.step, state, first)
-    if is_loop(task.accumulate):
-        cost = cost._replace(flops=cost.flops * task.accumulate)
-    tell(_describe(parameters, cost))
+    step, cost = parallel.compile_step(
+        task.step, state, first, turns=loop_turns(task.accumulate)
+    )
+    tell(describe_step(parameters, cost))
     note = parallel.small_share(task.batch_size, task.accumulate)
     if note:
         tell(note)
@@ -104,7 +104,7 @@ def training_steps(task: Task, state: TrainState, tell: Tell) -> Iterator[Update
         yield Update(n, state, metrics, waited)
 
 
-def _describe(parameters: int, cost: parallel.Cost) -> str:
+def describe_step(parameters: int, cost: parallel.Cost) -> str:
     """Size, devices and the cost of a step, in two lines."""
     kinds = sorted({device.device_kind for device in jax.devices()})
     processes = jax.process_count()

@@ -4,6 +4,7 @@
 If there are several processes, each feeds its own devices its share of the batch.
 """
 
+import functools
 import importlib.util
 import os
 import pathlib
@@ -92,19 +93,23 @@ def parallelize(
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
 
 
-def shapes_on_devices(state: Any, batch: Any, devices: int) -> tuple[Any, Any]:
-    """What `replicate` and `split` make of a state and a batch, as shapes and types.
+def shapes_on_devices(
+    state: Any, batch: Any, devices: Sequence[jax.Device]
+) -> tuple[Any, Any]:
+    """What `replicate` and `prefetch` make of a state and a batch, as shapes alone.
 
     Args:
       state, batch: arrays, or their shapes and types; the batch is that of `devices`.
-      devices: how many there are.
+      devices: of this process; or others, to compile for.
     """
-    shape = jax.ShapeDtypeStruct
+    mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+    shape = functools.partial(jax.ShapeDtypeStruct, sharding=spread)
+    n = len(devices)
     return (
-        jax.tree.map(lambda x: shape((devices, *x.shape), x.dtype), state),
+        jax.tree.map(lambda x: shape((n, *x.shape), x.dtype), state),
         jax.tree.map(
-            lambda x: shape((devices, x.shape[0] // devices, *x.shape[1:]), x.dtype),
-            batch,
+            lambda x: shape((n, x.shape[0] // n, *x.shape[1:]), x.dtype), batch
         ),
     )
 
@@ -124,20 +129,21 @@ class Cost(NamedTuple):
 
 
 def compile_step(
-    step: Callable[..., Any], state: Any, batch: Any
+    step: Callable[..., Any], state: Any, batch: Any, *, turns: int = 1
 ) -> tuple[Callable[..., Any], Cost]:
     """Maps a step, as `parallelize`, and compiles it for arguments of these shapes.
 
     Args:
       step: for one device.
       state, batch: on the devices, or the shapes and types that they will have there.
+      turns: of the loop in the step, if it is one; XLA counts its body once.
     """
     begin = time.monotonic()
     mapped = parallelize(step)
     # The caller gets the mapped step, which finds this program again when it is called:
     # `compiled` itself would want the arrays of all processes.
     compiled = mapped.lower(state, batch).compile()
-    flops = compiled.cost_analysis()["flops"] * jax.device_count()
+    flops = compiled.cost_analysis()["flops"] * turns * jax.device_count()
     return mapped, Cost(flops, planned_memory(compiled), time.monotonic() - begin)
 
 

@@ -149,7 +149,7 @@ def train_step(
 
     parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), dict(batch))
     total = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, state.params))
-    if is_loop(accumulate):
+    if loop_turns(accumulate) > 1:
         total, _ = jax.lax.scan(add, total, parts)
     else:  # an unrolled scan would not do: with one part it is still a loop
         for n in range(accumulate):
@@ -166,13 +166,13 @@ def train_step(
     }
 
 
-def is_loop(accumulate: int) -> bool:
-    """Whether a step takes its parts in a loop, whose body XLA counts only once.
+def loop_turns(accumulate: int) -> int:
+    """Turns of the loop in a step that takes its parts in one; 1 without a loop.
 
-    Not on CPU: there the gradient of a convolution is 20 times slower in a loop. The
-    parts are then unrolled and share no memory.
+    There is none on CPU: there the gradient of a convolution is 20 times slower in a
+    loop. The parts are then unrolled and share no memory.
     """
-    return accumulate > 1 and jax.default_backend() != "cpu"
+    return 1 if jax.default_backend() == "cpu" else accumulate
 
 
 def _update(state, loss, gradients, optimizer, ema_decay):

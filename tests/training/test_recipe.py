@@ -25,6 +25,6 @@ def test_the_shapes_of_state_and_batch_are_those_of_state_and_batch(tmp_path):
     assert shapes(batch_shapes(wanted)) == shapes(batch)
     # And as they are on the devices.
     on_devices = parallel.replicate(state), parallel.split(batch)
-    count = jax.local_device_count()
-    found = parallel.shapes_on_devices(state_shape, batch_shapes(wanted), count)
+    devices = jax.local_devices()
+    found = parallel.shapes_on_devices(state_shape, batch_shapes(wanted), devices)
     assert shapes(found) == shapes(on_devices)

@@ -146,7 +146,7 @@ def test_the_loss_and_its_gradient_are_those_of_l1():
 @pytest.mark.parametrize("loop", [False, True])
 def test_parts_give_the_gradient_of_the_whole(monkeypatch, loop):
     """One after another, and in a loop, as on accelerators."""
-    monkeypatch.setattr(training_step, "is_loop", lambda accumulate: loop)
+    monkeypatch.setattr(training_step, "loop_turns", lambda n: n if loop else 1)
     before, step = start(tiny_edsr())
     whole, metrics = jax.jit(step)(before, batch())
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), whole.params, before.params)
