@@ -38,6 +38,9 @@ from ignn_jax.training.recipe import batch_shapes, create_recipe, state_shapes
 
 PROGRAMS = ("forward", "search", "step")
 
+# Lowers a program for these devices, each with the same share of the work.
+Lower = Callable[[Sequence[jax.Device]], jax.stages.Lowered]
+
 
 class Compiled:
     """A program compiled for devices that are not here, and what it costs.
@@ -52,19 +55,20 @@ class Compiled:
       seconds: that compiling took.
     """
 
-    def __init__(self, lowered: jax.stages.Lowered, device: jax.Device):
+    def __init__(self, lower: Lower, devices: Sequence[jax.Device]):
+        """Compiles what `lower` gives for these devices, or for one of this machine."""
         begin = time.monotonic()
-        compiled = lowered.compile()
+        compiled = lower(devices).compile()
         self.seconds = time.monotonic() - begin
-        self.chip = chip_of(device)
+        self.chip = chip_of(devices[0])
         self.text = compiled.as_text() or ""
         self.stages = hlo.costs(self.text)
         self.memory: Any = compiled.memory_analysis()
         self.planned = planned_memory(compiled)
-        # The CUDA compiler counts nothing; the count before it optimizes is of one
-        # device too.
-        counted = compiled.cost_analysis() or lowered.cost_analysis() or {}
-        self.flops = counted.get("flops", float("nan"))
+        counted: Any = compiled.cost_analysis()
+        if not counted:  # by the CUDA compiler; this count is from before optimization
+            counted = lower(jax.devices()[:1]).cost_analysis()
+        self.flops = counted["flops"]
 
     def row(self) -> dict[str, Any]:
         """Its costs in a table, with times in ms and the rest in 10^9 and 10^12."""
@@ -109,9 +113,14 @@ def compile_step(config: ConfigDict, devices: Sequence[jax.Device]) -> Compiled:
     parallel.check_batch_size(config.train.batch_size, accumulate, len(devices))
     recipe = create_recipe(config)
     state = state_shapes(recipe.model, recipe.optimizer, ema=bool(config.train.ema))
-    shapes = parallel.shapes_on_devices(state, batch_shapes(config), devices)
-    step = parallel.parallelize(recipe.step, devices)
-    return Compiled(step.lower(*shapes), devices[0])
+    share = config.train.batch_size // len(devices)
+
+    def lower(devices):
+        batch = batch_shapes(with_batch(config, share * len(devices)))
+        shapes = parallel.shapes_on_devices(state, batch, devices)
+        return parallel.parallelize(recipe.step, devices).lower(*shapes)
+
+    return Compiled(lower, devices)
 
 
 def compile_network(
@@ -119,10 +128,6 @@ def compile_network(
 ) -> Compiled:
     """The network, or its search for neighbors, for LR images on one device."""
     model = create_recipe(config).model
-    here = SingleDeviceSharding(device)
-
-    def on_device(x):
-        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here)
 
     def find_neighbors(ignn, lr):
         scale = ignn.graph_scale
@@ -133,7 +138,16 @@ def compile_network(
     variables = jax.eval_shape(model.init, jax.random.key(0), lr)
     method = find_neighbors if search else None
     run = jax.jit(lambda variables, lr: model.apply(variables, lr, method=method))
-    return Compiled(run.lower(*jax.tree.map(on_device, (variables, lr))), device)
+
+    def lower(devices):
+        there = SingleDeviceSharding(devices[0])
+        arguments = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=there),
+            (variables, lr),
+        )
+        return run.lower(*arguments)
+
+    return Compiled(lower, [device])
 
 
 def largest_batch(config: ConfigDict, devices: Sequence[jax.Device]) -> int:
