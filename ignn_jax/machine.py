@@ -30,6 +30,14 @@ def describe_machine(*packages: str) -> dict[str, str]:
     }
 
 
+def processor_features() -> str:
+    """What compiled code may depend on: the processor's name and its instructions."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    flags = [line for line in lines if line.startswith(("flags", "Features"))]
+    return " ".join([platform.machine(), _processor(), *flags[:1]])
+
+
 def _processor() -> str:
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     if cpuinfo.exists():

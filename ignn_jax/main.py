@@ -59,7 +59,7 @@ def _in_words(error: InputError) -> str:
 
 
 def main(_) -> None:
-    has_cache = compile_cache.enable()
+    has_cache = compile_cache.enable() is not None
     # After the flags, which may be wrong.
     import jax
 

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
-    compile_cache.enable()
+    args.programs = compile_cache.enable()
     try:
         status = args.run(args)
         sys.stdout.flush()

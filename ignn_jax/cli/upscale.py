@@ -127,6 +127,7 @@ def _run(args: argparse.Namespace) -> int:
         ensemble=args.ensemble,
         device=args.device,
         dtype=args.dtype,
+        programs=args.programs,
     )
     plan = plan_jobs(
         args.images, args.output, label=end_size.label(network.scale), suffix=suffix

@@ -26,32 +26,34 @@ class Features:
 
     def cut(self, start: Position, sides: tuple[int, int]) -> np.ndarray:
         """A part of it, [h, w, C], zeros beyond the image."""
-        side, height = self._layout.side, self._image.shape[0]
-        first = max(start[0], 0) // side
-        last = (min(start[0] + sides[0], height) - 1) // side
-        rows = {n: self._row(n) for n in range(first, last + 1)}
-        part = np.zeros((*sides, *rows[first].shape[2:]), rows[first].dtype)
-        for n, row in rows.items():
-            paste(part, row, (n * side - start[0], -start[1]))
+        rows = [
+            n
+            for n in range(len(self._layout.starts[0]))
+            if self._layout.kept(0, n).start < start[0] + sides[0]
+            and self._layout.kept(0, n).stop > start[0]
+        ]
+        first = self._row(rows[0])
+        part = np.zeros((*sides, first.shape[-1]), first.dtype)
+        for n in rows:
+            above = self._layout.kept(0, n).start
+            paste(part, self._row(n), (above - start[0], -start[1]))
         return part
 
     def _row(self, n: int) -> np.ndarray:
         if n not in self._rows:
-            side, size = self._layout.side, self._layout.size
-            starts = [(n * side, column) for column in range(0, size[1], side)]
-            sides = (side + 2 * self._layout.halo,) * 2
-            encoded: list[np.ndarray] = []
-            for batch in batches(starts, self._batch):
-                regions = map(self._layout.queries, batch)
-                parts = [(cut(self._image, r.start, sides), r) for r in regions]
-                encoded.extend(self._encode(parts))
-            row = np.concatenate(encoded, axis=1)
-            self._rows[n] = row[: size[0] - n * side, : size[1]]
+            layout = self._layout
+            tiles = [(n, column) for column in range(len(layout.starts[1]))]
+            kept: list[np.ndarray] = []
+            for batch in batches(tiles, self._batch):
+                regions = [layout.queries(layout.start(tile)) for tile in batch]
+                parts = [(cut(self._image, r.start, layout.sides), r) for r in regions]
+                kept.extend(map(layout.kept_of, batch, self._encode(parts)))
+            self._rows[n] = np.concatenate(kept, axis=1)
         return self._rows[n]
 
     def forget_above(self, row: int) -> None:
         """Drops the rows of tiles that end above this row of pixels."""
-        for n in [n for n in self._rows if n < row // self._layout.side]:
+        for n in [n for n in self._rows if self._layout.kept(0, n).stop <= row]:
             del self._rows[n]
 
 
@@ -61,11 +63,11 @@ def cut_tile(
     image: np.ndarray,
     features: Callable[[Position, tuple[int, int]], np.ndarray],
 ) -> tuple[Encoded, Encoded] | tuple[np.ndarray, Region]:
-    """What a network takes for the tile that starts here.
+    """What a network takes for a tile.
 
     Args:
       layout: of the image.
-      start: row and column.
+      start: row and column where what is computed begins.
       image: the whole image.
       features: cuts F_L, as `Features.cut`.
 
@@ -77,7 +79,7 @@ def cut_tile(
         start = region.start
         return Encoded(cut(image, start, sides), features(start, sides), region)
 
-    region, sides = layout.queries(start), (layout.query_side,) * 2
+    region, sides = layout.queries(start), layout.sides
     if layout.candidate_sides is None:
         return cut(image, region.start, sides), region
     candidates = part(layout.candidates(start), layout.candidate_sides)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import export
 
 from ignn_jax.errors import InputError
-from ignn_jax.models.ignn import IGNN, Encoded
+from ignn_jax.models.ignn import IGNN, apply_within
 from ignn_jax.ops.regions import Region
 from ignn_jax.ops.search import TILE
 from ignn_jax.ops.types import Array
@@ -59,7 +59,10 @@ def export_stablehlo(
     @jax.jit
     def network(lr: Array) -> Any:
         if shape is None and isinstance(model, IGNN):
-            return _apply_to_any_size(model, variables, lr)
+            # As a region: its size may be numbers that the program computes.
+            size = jnp.stack([jnp.asarray(n, jnp.int32) for n in lr.shape[1:3]])
+            region = Region(jnp.zeros(2, jnp.int32), size)
+            return apply_within(model, variables, lr, region)
         return model.apply(variables, lr)
 
     lr = jax.ShapeDtypeStruct((batch, height, width, 3), jnp.float32)
@@ -85,18 +88,6 @@ def least_side(model: nn.Module) -> int:
         TILE, graph.window, scale=scale, center=graph.window_center
     )
     return scale * (graph.patch_stride * candidates + graph.patch_size)
-
-
-def _apply_to_any_size(model: IGNN, variables: Mapping[str, Any], lr: Array) -> Any:
-    """`model.apply`, with the size of the image as a number that the program computes.
-
-    As a region: the network takes sizes of parts of images as such numbers.
-    """
-    size = jnp.stack([jnp.asarray(n, jnp.int32) for n in lr.shape[1:3]])
-    region = Region(jnp.zeros(2, jnp.int32), size)
-    features: Any = model.apply(variables, lr, region, method="encode")
-    whole = Encoded(lr, features, region)
-    return model.apply(variables, whole, whole, method="decode")
 
 
 def export_onnx(

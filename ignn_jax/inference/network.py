@@ -2,6 +2,7 @@
 
 import numbers
 import os
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ def load_network(
     ensemble: bool = False,
     device: str | None = None,
     dtype: str | None = None,
+    programs: pathlib.Path | None = None,
 ) -> Network:
     """Loads weights and prepares their network for pictures.
 
@@ -35,6 +37,7 @@ def load_network(
       ensemble: average over the 8 flips and rotations (IGNN+).
       device: "cpu", "gpu" or "tpu"; None for JAX's choice.
       dtype: of the convolutions, "float32" or "bfloat16"; None for the weights' own.
+      programs: a folder where compiled programs are kept for the next process.
 
     Raises:
       InputError: the weights cannot be loaded or have another scale, or there is no
@@ -50,7 +53,9 @@ def load_network(
         )
     if dtype:
         model = model.clone(dtype=dtype)
-    tiled = TiledNetwork(model, variables, tile=tile, devices=_devices(device))
+    tiled = TiledNetwork(
+        model, variables, tile=tile, devices=_devices(device), programs=programs
+    )
     run = self_ensemble(tiled) if ensemble else tiled
     return Network(run, model.scale, type(model).__name__ + "+" * ensemble)
 

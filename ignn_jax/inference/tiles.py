@@ -2,38 +2,36 @@
 
 A tile is computed with the pixels around it that it depends on, and knows where in its
 image it lies: convolutions and patches end where the image does, and neighbors are
-searched in the image as far as the window reaches. All tiles have one shape, whatever
-the image, so that each half of the network is compiled once.
+searched in the image as far as the window reaches. All tiles have one shape, so that
+each half of the network is compiled once. Whole images are padded for the same reason,
+and know where they end.
 
 Images are float32 [H, W, 3] RGB in [0, 255].
 """
 
-import bisect
 import functools
-import itertools
+import math
 import numbers
+import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from ignn_jax.devices import available_memory, is_out_of_memory, planned_memory
 from ignn_jax.errors import InputError
-from ignn_jax.inference.encoding import Features, batches, cut_tile, paste
-from ignn_jax.inference.layout import make_layout
-from ignn_jax.models.ignn import Encoded
+from ignn_jax.inference.encoding import Features, batches, cut, cut_tile
+from ignn_jax.inference.layout import can_be_padded, make_layout
+from ignn_jax.inference.plan import Costs, Plan, choose, plan_of_tiles
+from ignn_jax.inference.programs import compile_or_load
+from ignn_jax.models.ignn import IGNN, Encoded, apply_within
 from ignn_jax.ops.regions import Region
 
 AUTO = "auto"
-# The sides that "auto" chooses from: few, since each has to be compiled. Larger ones
-# compute less twice; at 256, 64 features take 2 GiB on CPU.
-SIDES = (64, 128, 256, 512, 1024)
-LARGEST_ON_CPU = 256
 
 _TILES = "tiles"  # the axis of the devices
 
@@ -63,6 +61,7 @@ class TiledNetwork:
         *,
         tile: int | str | None = AUTO,
         devices: Sequence[jax.Device] | None = None,
+        programs: pathlib.Path | None = None,
     ):
         """Puts the variables on the devices.
 
@@ -70,9 +69,9 @@ class TiledNetwork:
           model: IGNN or EDSR.
           variables: the model's.
           tile: side in LR pixels, without what is computed around it; None or 0:
-            whole images; "auto": the smallest that holds the image, or the largest
-            that memory allows.
+            whole images; "auto": what costs least in time and memory (see `plan`).
           devices: they share the tiles; None: all local ones.
+          programs: a folder where compiled programs are kept (see `compile_or_load`).
 
         Raises:
           InputError: as `check_tile`.
@@ -80,12 +79,17 @@ class TiledNetwork:
         check_tile(tile)
         self._model = model
         self._devices = tuple(devices or jax.local_devices())
+        self._costs = Costs.of(model, variables, self._devices)
         mesh = Mesh(self._devices, (_TILES,))
         self._variables = jax.device_put(variables, NamedSharding(mesh, P()))
-        self._tile = int(tile) if isinstance(tile, numbers.Integral) else tile
-        on_cpu = self._devices[0].platform == "cpu"
-        self._sides = [n for n in SIDES if not on_cpu or n <= LARGEST_ON_CPU]
-        self._fits_memory: dict[Any, bool] = {}  # by side
+        self._is_auto = tile == AUTO
+        self._given = None
+        if isinstance(tile, numbers.Integral) and tile > 0:
+            self._given = plan_of_tiles((int(tile), int(tile)))
+        self._folder = programs
+        self._programs: dict[Any, jax.stages.Compiled] = {}
+        self._known: set[Plan] = set()  # plans that were carried out
+        self._limit = math.inf  # bytes that tiles may take, once memory has run out
 
     def __call__(
         self,
@@ -96,8 +100,8 @@ class TiledNetwork:
         """Upscales an image.
 
         An image too small to be cut (a few pixels) goes through whole. With "auto",
-        where memory runs out after all, the next smaller side is used for this image
-        and all that follow.
+        where memory runs out after all, smaller tiles are used for this image and all
+        that follow.
 
         Args:
           image: float32 [H, W, 3].
@@ -107,66 +111,87 @@ class TiledNetwork:
         Returns:
           float32 [S * H, S * W, 3], not clipped.
         """
-        *larger, smallest = (
-            self._sides_for(image) if self._tile == AUTO else [self._tile or 0]
-        )
-        for side in larger:
+        size = image.shape[:2]
+        if not self._is_auto:
+            return self._upscale(image, self._given or Plan(None, size), progress)
+        while True:
+            limit = min(self._limit, available_memory(self._devices[0]))
+            plan = self._choose(size, limit)
             try:
-                if self._fits(side, image):
-                    return self._upscale(image, side, progress)
+                result = self._upscale(image, plan, progress)
             except (MemoryError, jax.errors.JaxRuntimeError) as error:
-                if not is_out_of_memory(error):
+                memory = self._costs.memory_of(plan)
+                if not is_out_of_memory(error) or memory > limit:
                     raise
-                self._fits_memory[side] = False
-        return self._upscale(image, smallest, progress)
+                self._limit = memory / 2
+                self._known.discard(plan)
+            else:
+                self._known.add(plan)
+                return result
 
-    def _sides_for(self, image):
-        """The smallest side that holds the image, if any, and all below, descending."""
-        least = bisect.bisect_left(self._sides, max(image.shape[:2]))
-        return self._sides[: least + 1][::-1]
+    def _choose(self, size, limit):
+        padded = can_be_padded(self._model, size)
+        return choose(size, self._costs, limit=limit, padded=padded, known=self._known)
 
-    def _fits(self, side, image):
-        """Whether the compiler plans to use no more memory than there is."""
-        layout = make_layout(self._model, image.shape[:2], side)
-        if side not in self._fits_memory and layout is not None:
-            _, decode = _programs(self._model, layout.side, layout.halo, self._devices)
-            channels, dtype = self._model.features, jnp.dtype(self._model.dtype)
-
-            def zeros(_, sides):
-                return np.zeros((*sides, channels), dtype)
-
-            start = layout.starts[0][0], layout.starts[1][0]
-            tile = cut_tile(layout, start, image, zeros)
-            plan = decode.lower(self._variables, self._stack([tile])).compile()
-            available = available_memory(self._devices[0])
-            self._fits_memory[side] = planned_memory(plan) <= available
-        return self._fits_memory.get(side, True)
-
-    def _upscale(self, image, side, progress):
-        layout = make_layout(self._model, image.shape[:2], side) if side else None
+    def _upscale(self, image, plan, progress):
+        layout = plan.tile and make_layout(self._model, image.shape[:2], plan.tile)
         if layout is None:
-            (whole,) = progress([image[None]])
-            return np.asarray(_whole_program(self._model)(self._variables, whole))[0]
-        encode, decode = _programs(self._model, layout.side, layout.halo, self._devices)
+            return self._upscale_whole(image, plan, progress)
         scale, count = self._model.scale, len(self._devices)
-        features = Features(functools.partial(self._run, encode), layout, image, count)
+        features = Features(
+            functools.partial(self._run, "encode"), layout, image, count
+        )
         height, width, _ = image.shape
         result = np.empty((scale * height, scale * width, 3), np.float32)
-        for batch in progress(batches(list(itertools.product(*layout.starts)), count)):
-            parts = [cut_tile(layout, start, image, features.cut) for start in batch]
-            upscaled = self._run(decode, parts)
-            for start, sr in zip(batch, upscaled, strict=True):
-                paste(result, sr, [scale * n for n in start])
+        for batch in progress(batches(layout.tiles, count)):
+            parts = [
+                cut_tile(layout, layout.start(tile), image, features.cut)
+                for tile in batch
+            ]
+            upscaled = self._run("decode", parts)
+            for tile, sr in zip(batch, upscaled, strict=True):
+                rows, columns = map(layout.kept, (0, 1), tile)
+                result[
+                    scale * rows.start : scale * rows.stop,
+                    scale * columns.start : scale * columns.stop,
+                ] = layout.kept_of(tile, sr)
             # Later tiles depend on nothing above what the last one depended on.
             features.forget_above(
                 min(region.start[0] for region in _regions(parts[-1]))
             )
         return result
 
-    def _run(self, program, parts):
+    def _upscale_whole(self, image, plan, progress):
+        height, width = image.shape[:2]
+        part = (image,)
+        if plan.sides != (height, width):
+            region = Region(np.zeros(2, np.int32), np.array([height, width], np.int32))
+            part = cut(image, (0, 0), plan.sides), region
+        (part,) = progress([part])
+        scale = self._model.scale
+        return self._run("whole", [part])[0][: scale * height, : scale * width]
+
+    def _run(self, kind, parts):
         """Runs a program on at most one part for each device."""
-        results = program(self._variables, self._stack(parts))
-        return np.asarray(results)[: len(parts)]
+        args = self._variables, self._stack(parts)
+        leaves = jax.tree.leaves(args[1])
+        name = kind, tuple(x.shape for x in leaves), tuple(x.dtype for x in leaves)
+        if name not in self._programs:
+            self._programs[name] = self._compile(kind, args)
+        return np.asarray(self._programs[name](*args))[: len(parts)]
+
+    def _compile(self, kind, args):
+        program = compile_or_load(
+            _program(kind, self._model, self._devices),
+            args,
+            name=(kind, self._model),
+            devices=self._devices,
+            folder=self._folder,
+        )
+        available = available_memory(self._devices[0])
+        if self._is_auto and planned_memory(program) > available:
+            raise MemoryError("the compiler plans more than there is")
+        return program
 
     def _stack(self, parts):
         """Stacks trees of arrays, one for each device; the last one is repeated."""
@@ -175,40 +200,33 @@ class TiledNetwork:
 
 
 @functools.lru_cache
-def _whole_program(model):
-    return jax.jit(model.apply)
+def _program(kind, model, devices):
+    """The whole network, or one of its halves: F_L, and SR, of tiles.
 
-
-@functools.lru_cache
-def _programs(model, side, halo, devices):
-    """The two halves of a network: F_L, and SR, of tiles of `side` x `side` pixels.
-
-    They take stacked parts: each device gets one, as a batch of one.
+    It takes stacked parts: each device gets one, as a batch of one.
     """
-    mesh = Mesh(devices, (_TILES,))
 
-    def on_devices(program):
-        return jax.jit(
-            jax.shard_map(
-                program,
-                mesh=mesh,
-                in_specs=(P(), P(_TILES)),
-                out_specs=P(_TILES),
-                check_vma=False,
-            )
-        )
+    def whole(variables, part):
+        if isinstance(model, IGNN) and len(part) == 2:
+            return apply_within(model, variables, *part)
+        return model.apply(variables, *part)
 
     def encode(variables, part):
-        x = model.apply(variables, *_unstack_regions(part), method="encode")
-        return x[:, halo : halo + side, halo : halo + side]
+        return model.apply(variables, *part, method="encode")
 
     def decode(variables, tile):
         method = "decode" if isinstance(tile[0], Encoded) else "__call__"
-        sr = model.apply(variables, *_unstack_regions(tile), method=method)
-        first, last = model.scale * halo, model.scale * (halo + side)
-        return sr[:, first:last, first:last]
+        return model.apply(variables, *tile, method=method)
 
-    return on_devices(encode), on_devices(decode)
+    run = {"whole": whole, "encode": encode, "decode": decode}[kind]
+    on_devices = jax.shard_map(
+        lambda variables, parts: run(variables, _unstack_regions(parts)),
+        mesh=Mesh(devices, (_TILES,)),
+        in_specs=(P(), P(_TILES)),
+        out_specs=P(_TILES),
+        check_vma=False,
+    )
+    return jax.jit(on_devices)
 
 
 def _is_region(x):

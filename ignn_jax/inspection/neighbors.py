@@ -67,7 +67,7 @@ def explain(
     cell = grid.nearest(at[::-1])
     query = grid.area(cell)
 
-    queries, candidates = _parts(model, image, cell)
+    queries, candidates = _parts(model, image, query)
     indices, distances, weights = (
         np.asarray(x)
         for x in observe(model, variables, queries, candidates, method="decode")
@@ -106,8 +106,8 @@ def _window(
     return candidates.area(first, sides)
 
 
-def _parts(model: IGNN, image: np.ndarray, cell: np.ndarray) -> list[Encoded]:
-    """The queries and candidates that `IGNN.decode` takes for the patch of this cell.
+def _parts(model: IGNN, image: np.ndarray, query: Box) -> list[Encoded]:
+    """The queries and candidates that `IGNN.decode` takes for this patch.
 
     The graph does not depend on the features, which are zeros.
     """
@@ -117,13 +117,12 @@ def _parts(model: IGNN, image: np.ndarray, cell: np.ndarray) -> list[Encoded]:
 
     size = image.shape[:2]
     pixels = image.astype(np.float32)
-    layout = make_layout(model, size, 1)  # each of its tiles is one patch
+    layout = make_layout(model, size, (1, 1))  # the part around one patch
     parts: Any
     if layout is None:  # the image is too small to be cut
         parts = [Encoded(jnp.asarray(pixels), jnp.asarray(zeros(None, size)))] * 2
     else:
-        row, column = cell
-        start = layout.starts[0][row], layout.starts[1][column]
+        start = query.top - layout.halo, query.left - layout.halo
         parts = cut_tile(layout, start, pixels, zeros)
     return [
         part._replace(lr=part.lr[None], features=part.features[None]) for part in parts

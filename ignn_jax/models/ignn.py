@@ -241,6 +241,23 @@ class IGNN(nn.Module):
         return x + z if self.graph.fusion == "residual" else z
 
 
+def apply_within(
+    model: IGNN, variables: Any, lr: Float[Array, "B H W 3"], region: Region
+) -> Float[Array, "B SH SW 3"]:
+    """`model.apply` to an image whose size is a number that the program computes.
+
+    Args:
+      model: IGNN.
+      variables: the model's.
+      lr: float32 [B, H, W, 3] in [0, 255], as large as the image or larger.
+      region: starts at [0, 0]; its size is the image's.
+    """
+    features: Any = model.apply(variables, lr, region, method="encode")
+    whole = Encoded(lr, zero_beyond(features, region), region)
+    sr: Any = model.apply(variables, whole, whole, method="decode")
+    return sr
+
+
 def run(modules: Sequence[nn.Module], x: Array) -> Array:
     """One module after another."""
     for module in modules:

@@ -1,6 +1,7 @@
 """The compilation cache, in processes with and without it."""
 
 import os
+import re
 import sys
 import warnings
 
@@ -32,28 +33,44 @@ def compile_something(**environment) -> str:
     return done.stderr
 
 
+# What takes long to import, and no picture needs.
+UNNEEDED = {
+    *("clu", "grain", "imagecodecs", "jax2onnx", "matplotlib"),
+    *("ml_collections", "onnx", "optax", "orbax", "pandas", "scipy.ndimage"),
+    *("tensorboardX", "tensorflow", "tensorflow_datasets", "tensorstore", "torch"),
+}
+
+
 def entries(folder):
     return sorted(path.name for path in folder.glob("*-cache"))
 
 
-def test_a_second_process_compiles_nothing(tmp_path):
+def test_a_second_process_loads_the_program_and_no_more(tmp_path):
+    """It neither compiles nor traces anything, and imports what it needs."""
     model = EDSR(scale=2, features=4, num_blocks=1)
     weights = tmp_path / "weights.safetensors"
     save(weights, model, random_variables(model), source="random")
     picture = save_pictures(tmp_path, count=1, side=16) / "0.png"
-    said = []
+    kept, traces = [], []
     for name in ("first.png", "second.png"):
         done = run(
             *("-m", "ignn_jax", "upscale", picture, "-o", tmp_path / name),
-            *("--weights", weights, "--tile", "whole"),
+            *("--weights", weights),
             IGNN_CACHE=str(tmp_path),
-            JAX_EXPLAIN_CACHE_MISSES="1",
+            JAX_LOG_COMPILES="1",
+            PYTHONPROFILEIMPORTTIME="1",
         )
         assert done.returncode == 0, done.stderr
-        said.append((done.stderr.count(MISS), entries(tmp_path / "compiled")))
-    (misses, compiled), again = said
-    assert misses == len(compiled) > 0
-    assert again == (0, compiled)
+        traces.append(done.stderr.count("Finished tracing"))
+        kept.append(sorted(path.name for path in (tmp_path / "compiled").iterdir()))
+    assert traces[0] > traces[1] == 0
+    assert kept[0] == kept[1]
+    assert sum(name.endswith(".program") for name in kept[0]) == 1
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert {"jax", "ignn_jax.inference.tiles"} <= imported
+    assert not UNNEEDED & imported
+    first, second = (tmp_path / f"{name}.png" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_entries_that_were_cut_short_are_passed_over_in_silence(tmp_path):
@@ -94,13 +111,19 @@ def without_jax(monkeypatch, tmp_path):
 
 def test_what_was_used_longest_ago_goes_first(without_jax, monkeypatch, tmp_path):
     (tmp_path / "compiled").mkdir()
-    for age, name in enumerate(("new", "middle", "old")):
-        path = tmp_path / "compiled" / f"{name}-cache"
+    for age, name in enumerate(("new-cache", "middle.program", "old-cache")):
+        path = tmp_path / "compiled" / name
         path.write_bytes(bytes(100))
         os.utime(path, times=(1e9 - age, 1e9 - age))
     monkeypatch.setattr(compile_cache, "_LARGEST", 200)
-    assert compile_cache.enable()
-    assert entries(tmp_path / "compiled") == ["middle-cache", "new-cache"]
+    assert compile_cache.enable() == tmp_path / "compiled"
+    left = sorted(path.name for path in (tmp_path / "compiled").iterdir())
+    assert left == ["middle.program", "new-cache"]
+
+
+def test_it_is_off_where_jax_is_told_so(without_jax, monkeypatch):
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "false")
+    assert compile_cache.enable() is None
 
 
 def test_a_full_disk_is_left_alone(without_jax, monkeypatch):

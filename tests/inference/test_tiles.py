@@ -1,5 +1,6 @@
 """Tiles give the result of the whole image, for every kind of network and border."""
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ import pytest
 
 from ignn_jax.errors import InputError
 from ignn_jax.inference import tiles
+from ignn_jax.inference.plan import Costs
 from ignn_jax.inference.tiles import TiledNetwork
 from ignn_jax.models import EDSR, IGNN, GraphConfig
 from ignn_jax.models import ignn as ignn_module
@@ -91,7 +93,10 @@ def make_probe():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_give_the_whole_image(name):
-    """The sides are multiples of neither the tile, the scale nor the stride."""
+    """The sides are multiples of neither the tile, the scale nor the stride.
+
+    "auto" computes the image whole, but padded where the network allows it.
+    """
     model = make_ignn(name)
     variables = draw_variables(model)
     image = make_image(67, 91)
@@ -99,6 +104,8 @@ def test_tiles_give_the_whole_image(name):
     tiled = TiledNetwork(model, variables, tile=TILE)(image)
     assert np.ptp(whole) > 10
     np.testing.assert_allclose(tiled, whole, atol=1e-3)
+    auto = TiledNetwork(model, variables)(image)
+    np.testing.assert_allclose(auto, whole, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(67, 91), (24, 24), (25, 23), (5, 48), (1, 1)])
@@ -154,22 +161,49 @@ def test_several_devices_share_the_tiles(tmp_path):
     )
 
 
-@pytest.mark.parametrize("size", [(37, 50), (33, 16), (9, 41), (64, 128), (300, 70)])
-def test_auto_takes_the_smallest_tile_that_holds_the_image(size):
+@pytest.mark.parametrize("size", [(37, 50), (33, 16), (9, 41), (64, 128), (1, 1)])
+def test_auto_computes_small_images_whole_and_padded(size):
     model, variables, traced = make_probe()
     image = make_image(*size).round()
     sr = TiledNetwork(model, variables, tile="auto")(image)
-    side = next(n for n in (64, 128, 256) if n >= max(size) or n == 256)
-    assert {shape[1] for shape in traced} == {side + 2 * 16}
+    padded = tuple(16 * math.ceil(n / 16) for n in size)
+    assert {shape[1:3] for shape in traced} == {padded}
     np.testing.assert_array_equal(sr, model.apply(variables, image[None])[0])
 
 
-def test_auto_stays_within_the_available_memory(monkeypatch):
-    """The compiler plans too much memory for 288 x 288 pixels, but not for 160."""
+def test_auto_computes_another_image_by_the_program_that_it_has():
     model, variables, traced = make_probe()
-    monkeypatch.setattr(tiles, "available_memory", lambda device: 2.5e6)
+    network = TiledNetwork(model, variables)
+    for size in (60, 60), (40, 64), (61, 33):  # the first is padded to 64 x 64
+        image = make_image(*size).round()
+        whole = model.apply(variables, image[None])[0]
+        np.testing.assert_array_equal(network(image), whole)
+    traces = [shape for shape in traced if shape[1] == 64]
+    assert len(traces) == 1
+
+
+def test_auto_stays_within_the_available_memory(monkeypatch):
+    """Memory for a part of 100 x 100 pixels, not for all 400 x 400."""
+    model, variables, traced = make_probe()
+    needed = Costs.of(model, variables, jax.local_devices()).memory * 100**2
+    monkeypatch.setattr(tiles, "available_memory", lambda device: needed)
+    monkeypatch.setattr(tiles, "planned_memory", lambda program: 0)
+    image = make_image(400, 400).round()
+    sr = TiledNetwork(model, variables)(image)
+    assert all(shape[1] * shape[2] <= 100**2 for shape in traced)
+    np.testing.assert_array_equal(sr, model.apply(variables, image[None])[0])
+
+
+def test_auto_believes_the_compiler(monkeypatch):
+    """It plans more memory than there is for all that is larger than 100 x 100."""
+    model, variables, traced = make_probe()
+    monkeypatch.setattr(tiles, "available_memory", lambda device: 1e9)
+    monkeypatch.setattr(
+        tiles, "planned_memory", lambda _: 2e9 * (math.prod(traced[-1][1:3]) > 100**2)
+    )
     TiledNetwork(model, variables)(make_image(200, 200))
-    assert {shape[1] for shape in traced} == {288, 160}
+    assert traced[0][1:3] == (208, 208)
+    assert math.prod(traced[-1][1:3]) <= 100**2
 
 
 @pytest.fixture
@@ -178,11 +212,11 @@ def little_memory(monkeypatch):
     sides = []
     run_parts = TiledNetwork._run
 
-    def run_if_small(self, program, parts):
+    def run_if_small(self, kind, parts):
         sides.append(parts[0][0].shape[0])
         if sides[-1] > 100:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return run_parts(self, program, parts)
+        return run_parts(self, kind, parts)
 
     monkeypatch.setattr(TiledNetwork, "_run", run_if_small)
     return sides
@@ -194,10 +228,12 @@ def test_auto_takes_smaller_tiles_when_memory_runs_out(little_memory):
     network = TiledNetwork(model, variables)
     whole = model.apply(variables, image[None])[0]
     np.testing.assert_array_equal(network(image), whole)
-    assert little_memory[:3] == [288, 160, 96]
+    assert little_memory[0] == 208
+    last = little_memory[-1]
+    assert last <= 100
     little_memory.clear()
     network(image)
-    assert set(little_memory) == {96}
+    assert set(little_memory) == {last}
 
 
 def test_a_given_tile_does_not_become_smaller(little_memory):
@@ -223,7 +259,7 @@ def test_progress_wraps_the_tiles(tile, count):
 
     model, variables, _ = make_probe()
     network = TiledNetwork(model, variables, tile=tile, devices=jax.local_devices()[:1])
-    network(make_image(20, 12), progress=progress)
+    network(make_image(50, 44), progress=progress)
     assert counts == [count]
 
 
