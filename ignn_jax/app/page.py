@@ -2,11 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import gradio as gr
+from PIL import Image
 
 from ignn_jax.app.sessions import Session, Sessions
 from ignn_jax.app.upscaling import Machine
@@ -52,3 +54,19 @@ def sentence(words: str, *, tag: str = "p") -> str:
 def failed(words: str, *, tag: str = "p") -> str:
     """Words as HTML that say what went wrong."""
     return f'<{tag} class="failed">{html.escape(words)}</{tag}>'
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as an HTML table; the first one is its head."""
+    lines = [
+        "".join(sentence(cell, tag=tag) for cell in row)
+        for tag, row in zip(["th"] + ["td"] * len(rows), rows, strict=False)
+    ]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def saved(image: Image.Image, folder: Path) -> str:
+    """The path of a PNG by a new name, or the browser would show what it has."""
+    path = folder / f"{uuid4().hex}.png"
+    image.save(path)
+    return str(path)

@@ -10,6 +10,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ignn_jax.app.compare_tab import CompareTab
+from ignn_jax.app.graph_tab import GraphTab
 from ignn_jax.app.page import App
 from ignn_jax.app.upscale_tab import UpscaleTab
 from ignn_jax.errors import InputError
@@ -54,6 +56,10 @@ def build(app: App) -> gr.Blocks:
     with gr.Blocks(title="ignn_jax", analytics_enabled=False) as page:
         with gr.Tab("Upscale"):
             UpscaleTab(app)
+        with gr.Tab("Look into the graph"):
+            GraphTab(app)
+        with gr.Tab("Compare"):
+            CompareTab(app)
         page.unload(close)
     return page
 

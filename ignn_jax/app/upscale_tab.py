@@ -40,7 +40,9 @@ class UpscaleTab:
         self._connect()
 
     def _add_settings(self) -> None:
-        self.files = gr.File(label="Pictures", file_count="multiple", height=150)
+        self.files = gr.File(
+            label="Pictures", file_count="multiple", height=150, elem_id="pictures"
+        )
         weights = self._app.weights
         self.weights = gr.Dropdown(weights, value=weights[0], label="Network")
         self.size = gr.Radio(

@@ -14,7 +14,13 @@ from PIL import Image, PngImagePlugin
 from ignn_jax.cli import main
 from ignn_jax.weights.network import save
 from tests.browser import chromium
-from tests.networks import finish, random_variables, start, tiny_ignn
+from tests.networks import (
+    finish,
+    random_variables,
+    save_pictures,
+    start,
+    tiny_ignn,
+)
 
 pytest.importorskip("gradio", reason="no Gradio: the page is not opened")
 
@@ -97,9 +103,10 @@ def open_page(browser, server):
     assert not complaints
 
 
-def add(page, *paths):
-    page.locator("input[type=file]").first.set_input_files([str(p) for p in paths])
-    page.locator(f"a[download='{paths[-1].name}']").wait_for()
+def add(page, *paths, to="pictures"):
+    place = page.locator(f"#{to}")
+    place.locator("input[type=file]").set_input_files([str(path) for path in paths])
+    place.locator(f"a[download='{paths[-1].name}']").wait_for()
 
 
 def press(page, name):
@@ -228,6 +235,53 @@ def test_stop_a_second_user_and_a_closed_page(open_page, server, pictures, tmp_p
     first.context.close()  # in mid-run
     status(second, "photo.jpg: done")
     wait_until(lambda: "large.png" not in server.files())
+
+
+def test_a_click_shows_the_neighbors(open_page, tmp_path):
+    path = save_pictures(tmp_path / "a", count=1, side=96) / "0.png"
+    page = open_page()
+    page.get_by_role("tab", name="Look into the graph").click()
+    add(page, path, to="picture")
+    image = page.locator("#clicked img")
+    image.wait_for()
+    first = image.get_attribute("src")
+    box = image.bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    rows = page.locator("#said tr")
+    rows.nth(2).wait_for()
+    assert rows.count() == 1 + 2  # the network's k
+    assert page.get_by_label("x", exact=True).input_value() in ("23", "24")
+    assert page.get_by_label("y", exact=True).input_value() in ("71", "72")
+    assert image.get_attribute("src") != first
+    page.locator("#figure img").wait_for()
+    page.get_by_label("number input for Neighbors k").fill("3")
+    page.get_by_label("rgb", exact=True).check()
+    page.get_by_text("without ECN").wait_for()
+    assert rows.count() == 1 + 3
+
+
+def test_pictures_are_compared(open_page, tmp_path):
+    first = save_pictures(tmp_path / "a", count=2, side=32)
+    second = save_pictures(tmp_path / "b", count=3, side=32)
+    (second / "2.png").rename(second / "1.png")
+    page = open_page()
+    page.get_by_role("tab", name="Compare").click()
+    for name, folder in (("first", first), ("second", second)):
+        add(page, *sorted(folder.iterdir()), to=name)
+    press(page, "Compare")
+    page.locator("#difference img").wait_for()
+    page.locator("#both img").last.wait_for()
+    rows = [row.inner_text().split("\t") for row in page.locator("#scores tr").all()]
+    assert rows[1] == ["0.png", "the same", "1.0000"]
+    assert rows[2][1] == f"{expected(first / '1.png', second / '1.png'):.2f} dB"
+
+
+def expected(a, b):
+    """PSNR on Y."""
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    with Image.open(a) as x, Image.open(b) as y:
+        error = np.mean(((np.asarray(x, float) - np.asarray(y, float)) @ weights) ** 2)
+    return 10 * np.log10(255**2 / error)
 
 
 @pytest.mark.parametrize("width", [320, 390, 800])
