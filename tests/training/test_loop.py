@@ -11,6 +11,7 @@ from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import evaluate, mean_score
 from ignn_jax.evaluation.setup import network_setup
 from ignn_jax.models.factory import create_model
+from ignn_jax.training import parallel
 from ignn_jax.training.loop import fit
 from tests.networks import save_pictures
 from tests.runs import config, train_here
@@ -72,6 +73,8 @@ def test_it_neither_prints_nor_writes_unless_it_is_told_to(
 ):
     """Once the images are decoded, as they are after `trained`."""
     monkeypatch.chdir(tmp_path)
+    note = "{0} images are too few for {1} parts".format
+    monkeypatch.setattr(parallel, "small_share", note)
     told = []
     first, second = (
         fit(config(folder, {**EDSR, "train.steps": 2}), tell=tell)
@@ -82,6 +85,7 @@ def test_it_neither_prints_nor_writes_unless_it_is_told_to(
     jax.tree.map(np.testing.assert_array_equal, first, second)
     assert any("2 images" in line for line in told)
     assert any(" parameters; 1 x cpu" in line for line in told)
+    assert told[-1] == "4 images are too few for 1 parts"
 
 
 def test_it_trains_as_the_program_does(trained, folder):
