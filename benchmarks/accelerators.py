@@ -47,7 +47,8 @@ class Compiled:
 
     Attributes:
       chip: what one of the devices can do.
-      flops: on each device. XLA counts a loop, such as the search's, only once.
+      flops, accessed: operations and bytes on each device, as XLA counts them: a loop,
+        such as the search's, only once.
       stages: bytes and cycles on each device, by stage.
       memory: XLA's figures, of each device.
       planned: bytes that it takes on each device.
@@ -69,15 +70,16 @@ class Compiled:
         if not counted:  # by the CUDA compiler; this count is from before optimization
             counted = lower(jax.devices()[:1]).cost_analysis()
         self.flops = counted["flops"]
+        self.accessed = counted["bytes accessed"]
 
     def row(self) -> dict[str, Any]:
         """Its costs in a table, with times in ms and the rest in 10^9 and 10^12."""
-        chip = self.chip
-        cycles = sum(cost.cycles for cost in self.stages.values())
-        moved = sum(cost.bytes for cost in self.stages.values())
-        least = max(self.flops / chip.flops, moved / chip.bandwidth)
-        by_cycles = cycles / chip.clock if chip.clock else float("nan")
-        longest = by_cycles if cycles else least
+        chip, stages = self.chip, self.stages.values()
+        cycles = sum(cost.cycles for cost in stages)
+        # Products at the chip's peak, then everything else as fast as its memory.
+        products = self.flops / chip.flops
+        least = products + sum(cost.outside for cost in stages) / chip.bandwidth
+        by_cycles = cycles / chip.clock if cycles and chip.clock else None
         return {
             "arguments, GB": self.memory.argument_size_in_bytes / 1e9,
             "temporary, GB": self.memory.temp_size_in_bytes / 1e9,
@@ -85,10 +87,11 @@ class Compiled:
             "of memory": self.planned / chip.memory,
             "all-reduced, GB": hlo.all_reduced(self.text) / 1e9,
             "TFLOP": self.flops / 1e12,
-            "GB moved": moved / 1e9,
-            "cycles, ms": 1e3 * by_cycles if cycles else None,
+            "GB by XLA": self.accessed / 1e9,
+            "GB moved": sum(cost.bytes for cost in stages) / 1e9,
             "roofline, ms": 1e3 * least,
-            "ceiling of use": self.flops / chip.flops / longest,
+            "cycles, ms": 1e3 * by_cycles if by_cycles else None,
+            "ceiling of use": products / (by_cycles or least),
             "compilation, s": self.seconds,
         }
 

@@ -88,10 +88,19 @@ Computation = dict[str, Instruction]
 
 
 class Cost(NamedTuple):
-    """What a stage costs, on each device."""
+    """What a stage costs, on each device.
+
+    Attributes:
+      cycles: by the compiler's estimate, 0 except for TPUs.
+      bytes: read from or written to the device's memory: each instruction's arguments
+        and result, with padding, except for those that the compiler keeps in the chip.
+      outside: of these bytes, those of instructions that are no matrix product or
+        convolution, and that nothing overlaps.
+    """
 
     cycles: int
     bytes: int
+    outside: int
 
 
 def costs(text: str) -> dict[str, Cost]:
@@ -99,20 +108,30 @@ def costs(text: str) -> dict[str, Cost]:
 
     Args:
       text: `compiled.as_text()`, after optimization.
-
-    Returns:
-      Cycles by the compiler's estimate, 0 except for TPUs, and bytes read from or
-      written to the device's memory: of each instruction's arguments and result, except
-      for those that the compiler keeps in the chip. Padding counts.
     """
     computations, entry = parse(text)
-    cycles: collections.Counter[str] = collections.Counter()
-    moved: collections.Counter[str] = collections.Counter()
+    found: dict[str, Cost] = collections.defaultdict(lambda: Cost(0, 0, 0))
     for times, scope, instruction in _executed(computations, entry):
-        cycles[instruction.stage] += times * instruction.cycles
-        moved[instruction.stage] += times * _traffic(instruction, scope, computations)
-    order = sorted(moved, key=lambda stage: (-cycles[stage], -moved[stage]))
-    return {stage: Cost(cycles[stage], moved[stage]) for stage in order}
+        moved = times * _traffic(instruction, scope, computations)
+        alone = instruction.opcode not in _ASYNC
+        outside = moved * (alone and not _is_product(instruction, computations))
+        before = found[instruction.stage]
+        found[instruction.stage] = Cost(
+            before.cycles + times * instruction.cycles,
+            before.bytes + moved,
+            before.outside + outside,
+        )
+    return dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
+
+
+def _is_product(instruction, computations) -> bool:
+    """Whether it is a matrix product or a convolution, or a fusion around one."""
+    if instruction.opcode == "custom-call":  # of CUDA's libraries
+        return "__cudnn$conv" in instruction.attributes or (
+            "__cublas" in instruction.attributes
+        )
+    inside = computations.get(instruction.attribute("calls"), {}).values()
+    return any(i.opcode in ("dot", "convolution") for i in (instruction, *inside))
 
 
 def all_reduced(text: str) -> int:

@@ -55,10 +55,11 @@ PADDED = 104 * 128 * 4  # bytes of f32[100,4]
 def test_costs_of_a_tpu_program():
     costs = hlo.costs(TPU)
     assert costs == {
-        "backward DEN": (5 * 70, 5 * 2 * PADDED),  # five turns, read and written
-        "forward tail": (3, PADDED),  # read within the chip
-        "unnamed, such as copies": (0, PADDED + 5 * 8),  # and a counter
-        "all-reduce": (0, 0),
+        # Five turns, read and written.
+        "backward DEN": (5 * 70, 5 * 2 * PADDED, 5 * 2 * PADDED),
+        "forward tail": (3, PADDED, PADDED),  # read within the chip
+        "unnamed, such as copies": (0, PADDED + 5 * 8, PADDED + 5 * 8),  # and a counter
+        "all-reduce": (0, 0, 0),
     }
     assert next(iter(costs)) == "backward DEN"
     assert hlo.all_reduced(TPU) == 100 * 4 * 4
@@ -77,6 +78,18 @@ def test_turns_of_a_loop_are_counted(turns):
 
     # Each turn reads and writes 40 kB at least.
     assert turns * 80_000 <= moved(run) <= turns * 200_000
+
+
+def test_products_are_told_from_the_rest():
+    def run(x, y):
+        return jnp.sin(x @ y)
+
+    shape = jax.ShapeDtypeStruct((256, 256), jnp.float32)
+    text = jax.jit(run).lower(shape, shape).compile().as_text()
+    [cost] = hlo.costs(text).values()
+    matrix = 4 * 256**2
+    # The product takes two and gives one; the sine takes one and gives one.
+    assert (cost.bytes, cost.outside) == (5 * matrix, 2 * matrix)
 
 
 def test_a_part_that_is_taken_from_a_large_array_counts_alone():
