@@ -48,7 +48,7 @@ class Compiled:
     Attributes:
       chip: what one of the devices can do.
       flops, accessed: operations and bytes on each device, as XLA counts them: a loop,
-        such as the search's, only once.
+        such as the search's, only once. Bytes are `None` for GPUs.
       stages: bytes and cycles on each device, by stage.
       memory: XLA's figures, of each device.
       planned: bytes that it takes on each device.
@@ -66,11 +66,11 @@ class Compiled:
         self.stages = hlo.costs(self.text)
         self.memory: Any = compiled.memory_analysis()
         self.planned = planned_memory(compiled)
-        counted: Any = compiled.cost_analysis()
-        if not counted:  # by the CUDA compiler; this count is from before optimization
-            counted = lower(jax.devices()[:1]).cost_analysis()
+        counted: Any = compiled.cost_analysis() or {}
+        self.accessed = counted.get("bytes accessed")
+        # The CUDA compiler counts nothing; this count is from before optimization.
+        counted = counted or lower(jax.devices()[:1]).cost_analysis()
         self.flops = counted["flops"]
-        self.accessed = counted["bytes accessed"]
 
     def row(self) -> dict[str, Any]:
         """Its costs in a table, with times in ms and the rest in 10^9 and 10^12."""
@@ -87,7 +87,7 @@ class Compiled:
             "of memory": self.planned / chip.memory,
             "all-reduced, GB": hlo.all_reduced(self.text) / 1e9,
             "TFLOP": self.flops / 1e12,
-            "GB by XLA": self.accessed / 1e9,
+            "GB by XLA": self.accessed / 1e9 if self.accessed else None,
             "GB moved": sum(cost.bytes for cost in stages) / 1e9,
             "roofline, ms": 1e3 * least,
             "cycles, ms": 1e3 * by_cycles if by_cycles else None,
