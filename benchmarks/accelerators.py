@@ -222,26 +222,33 @@ def measure(args: argparse.Namespace, config: ConfigDict) -> dict[str, Any]:
     """The rows of each table, by its title."""
     devices = find_devices(args.target)
     configs = [config, as_edsr(config)] if args.edsr else [config]
-    summary, tables = [], {}
+    summary, too_large, tables = [], [], {}
     for each in configs:
-        name = each.model.name
         for title, compile_program in programs_of(each, devices, args).items():
-            compiled = compile_program()
-            summary.append({"program": f"{name}: {title}", **compiled.row()})
-            tables[f"{name}: {title}, by stage"] = compiled.stage_rows()
+            title = f"{each.model.name}: {title}"
+            try:
+                compiled = compile_program()
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).partition("\n")[0]
+                too_large.append({"program": title, "reason": reason})
+                continue
+            summary.append({"program": title, **compiled.row()})
+            tables[f"{title}, by stage"] = compiled.stage_rows()
             if args.dump:
-                file = re.sub(r"\W+", "_", f"{name} {title}") + ".hlo"
+                file = re.sub(r"\W+", "_", title) + ".hlo"
                 write_text(args.dump / file, compiled.text)
     kind = devices[0].device_kind
     whole = f"Compiled for {len(devices)} x {kind}, each one's share; nothing was run"
-    tables = {whole: summary, **tables}
+    tables = {whole: summary, "What does not fit": too_large, **tables}
     if args.largest:
         rows = [
             {"network": each.model.name, "largest batch": largest_batch(each, devices)}
             for each in configs
         ]
         tables["The largest batch that fits"] = rows
-    return tables
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -92,6 +92,24 @@ def test_the_step_of_the_devices_at_hand_costs_what_xla_says():
     )
 
 
+def test_what_does_not_fit_is_told_beside_what_does(monkeypatch, capsys):
+    def compile_step(config, devices):
+        if config.train.batch_size > 8:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Ran out of memory on HBM\nmore")
+        return accelerators.Compiled(lambda _: jax.jit(abs).lower(1.0), devices)
+
+    monkeypatch.setattr(accelerators, "compile_step", compile_step)
+    monkeypatch.setattr(accelerators, "find_devices", lambda target: jax.devices())
+    monkeypatch.setattr(accelerators, "use_cpu_only", lambda: None)
+    accelerators.main(["--config=configs/x2.py", "--batches=8,16", "model.name=edsr"])
+    printed = capsys.readouterr().out
+    assert "| edsr: step, batch 8 | " in printed
+    assert (
+        "| edsr: step, batch 16 | RESOURCE_EXHAUSTED: Ran out of memory on HBM |"
+        in (printed)
+    )
+
+
 @pytest.mark.parametrize("fitting", [0, 3, 40])
 def test_the_largest_batch_is_the_last_that_fits(monkeypatch, fitting):
     """Of a device on which so many times eight images fit."""
