@@ -19,14 +19,18 @@ from ignn_jax.models.ignn import IGNN
 # HR maps of features that exist at once: while the graph's are fused with the network's
 # own, and while the last ones are upsampled. The compiler plans up to this many.
 FUSED, UPSAMPLED = 5, 2
+# Tiles also need the features of their surroundings, and of their candidates.
+TILED = 1.4
 # Sides are multiples of this, so that images of similar sizes share compiled programs.
 STEP = 16
 # The sides of tiles; larger ones would save less than 2 %.
 LEAST, LARGEST = 64, 2048
 # Multiply-adds in the time that compiling takes, on CPUs and on accelerators.
 COMPILING, COMPILING_FOR_ACCELERATORS = 5e10, 1e14
-# On CPUs, memory is worth time: a gigabyte less may cost a tenth more.
-WORTH_OF_TIME = 10e9
+# On CPUs, memory is worth time: a gigabyte less may cost a fifth more, but tiles never
+# more than this in all, where there is memory.
+WORTH_OF_TIME = 5e9
+SLOWEST = 1.2
 
 Sides = tuple[int, int]
 
@@ -77,15 +81,16 @@ class Costs(NamedTuple):
 
     def memory_of(self, plan: Plan) -> float:
         """Bytes that a plan takes."""
-        return self.memory * math.prod(plan.sides)
+        return self.memory * (TILED if plan.tile else 1) * math.prod(plan.sides)
+
+    def time_of(self, plan: Plan, size: Sides) -> float:
+        """The time for an image of this size, in multiply-adds of a device."""
+        count = math.prod(map(_count, size, plan.tile)) if plan.tile else 1
+        return self.work * math.ceil(count / self.devices) * math.prod(plan.sides)
 
     def cost_of(self, plan: Plan, size: Sides) -> float:
-        """The time for an image of this size, in multiply-adds, memory included."""
-        count = 1
-        if plan.tile:
-            count = math.prod(map(_count, size, plan.tile))
-        pixels = math.ceil(count / self.devices) * math.prod(plan.sides)
-        return self.work * pixels * (1 + self.memory_of(plan) / self.worth)
+        """The time, and what memory is worth of it."""
+        return self.time_of(plan, size) * (1 + self.memory_of(plan) / self.worth)
 
 
 def choose(
@@ -115,7 +120,13 @@ def choose(
     fitting = [plan for plan in plans if costs.memory_of(plan) <= limit]
     if not fitting:
         return min(plans, key=costs.memory_of)
-    return min(fitting, key=plans.__getitem__)
+    most = SLOWEST * costs.work * math.prod(size)
+    quick = [
+        plan
+        for plan in fitting
+        if not plan.tile or plan in known or costs.time_of(plan, size) <= most
+    ]
+    return min(quick or fitting, key=plans.__getitem__)
 
 
 def _plans_for(size, padded):

@@ -195,6 +195,8 @@ class TiledNetwork:
 
     def _stack(self, parts):
         """Stacks trees of arrays, one for each device; the last one is repeated."""
+        if len(self._devices) == 1:  # without a copy
+            return jax.tree.map(lambda array: array[None], parts[0])
         parts = parts + parts[-1:] * (len(self._devices) - len(parts))
         return jax.tree.map(lambda *arrays: np.stack(arrays), *parts)
 

@@ -6,12 +6,13 @@ import statistics
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks import stages
+from benchmarks import peers, stages
 from benchmarks.common import SIZES, Program, make_image, make_network, time_in_turn
 from benchmarks.multiply_adds import multiply_adds
 from ignn_jax.models import EDSR, IGNN, GraphConfig
-from tests.networks import random_variables, run
+from tests.networks import random_variables, run, save_pictures
 
 TINY = argparse.Namespace(size="tiny", dtype="float32", embedding="rgb", side=32)
 
@@ -141,3 +142,27 @@ def test_runs_take_turns():
     times = time_in_turn(runs, 2)
     assert "".join(order) == "ab" + "abab"  # the first round is not counted
     assert [len(seconds) for seconds in times.values()] == [2, 2]
+
+
+def test_a_peer_is_measured_alone(tmp_path):
+    """Its memory is not that of this process, which has imported JAX."""
+    source, target = tmp_path / "lr.png", tmp_path / "sr.png"
+    Image.new("RGB", (20, 10)).save(source)
+    seconds, memory = peers.run(peers.Peer(["-c", peers.LANCZOS]), source, target)
+    with Image.open(target) as image:
+        assert image.size == (40, 20)
+    assert 0 < seconds < 30
+    assert 5e6 < memory < 2e8
+
+
+@pytest.mark.slow
+def test_programs_beside_each_other(measure, tmp_path):
+    picture = save_pictures(tmp_path, count=1, side=16) / "0.png"
+    _, (rows,) = measure(
+        *("peers", "--photograph", picture, "--pictures", "small", "--tiles", "whole")
+    )
+    ours, lanczos = rows[:2]
+    assert ours["program"] == "tiny-x2, --tile whole"
+    assert lanczos["program"] == "Lanczos (Pillow)"
+    assert lanczos["CPU s"] < ours["CPU s"]
+    assert lanczos["of the first"] == lanczos["CPU s"] / ours["CPU s"]
