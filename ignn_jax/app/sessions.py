@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,8 @@ class Sessions:
             kept = set().union(*(other.uploads for other in self._open.values()))
             for path in session.uploads - kept:
                 path.unlink(missing_ok=True)
+                with suppress(OSError):  # gone, or not empty
+                    path.parent.rmdir()
         session.close()
 
     def close_all(self) -> None:

@@ -76,7 +76,8 @@ class Batch:
             with self._session.work():
                 self._run()
         except (StoppedError, InputError) as error:
-            self.end = error
+            # Its traceback would keep the images that were being worked on.
+            self.end = error.with_traceback(None)
 
     def check(self) -> None:
         """Raises StoppedError if the user has stopped it."""

@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.auth is None and not _is_loopback(args.host):
         raise InputError(
-            f"{args.host} lets others in; set a user and a password (--auth)",
+            f"{args.host} lets others in; set a user and a password "
+            "(--auth USER:PASSWORD)",
             field="host",
         )
     if importlib.util.find_spec("gradio") is None:
@@ -79,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
     weights = tuple(map(str, args.weights or pretrained()))
     machine = Machine(args.tile, args.device, args.dtype)
     for name in weights:
-        find_weights(name)
+        find_weights(name)  # now, rather than on the page
     with temporary_folder() as folder:
         from ignn_jax.app.page import App
         from ignn_jax.app.server import serve

@@ -5,6 +5,8 @@ No request may leave the machine: the browser's context refuses all others.
 
 import io
 import time
+import urllib.error
+import urllib.request
 import zipfile
 
 import numpy as np
@@ -91,7 +93,7 @@ def open_page(browser, server):
         context.route("**/*", refuse)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30 * SECONDS)
+        page.set_default_timeout(120 * SECONDS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(server.url)
         page.get_by_role("button", name="Upscale", exact=True).wait_for()
@@ -290,3 +292,51 @@ def test_the_page_fits_its_window(open_page, width):
     for tab in page.get_by_role("tab").all():
         tab.click()
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.slow
+def test_strangers_are_not_let_in(browser, weights, tmp_path):
+    server = Server(weights, tmp_path, "--host", "0.0.0.0", "--auth", "me:secret")
+    try:
+        port = server.url.rstrip("/").rpartition(":")[2]
+        url = f"http://127.0.0.1:{port}/"
+        for path in ("config", "gradio_api/file=/etc/hostname"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url + path)
+            assert refused.value.code in (401, 403)
+        page = browser.new_page()
+        page.set_default_timeout(120 * SECONDS)
+        page.goto(url)
+        for label, words in (("username", "me"), ("password", "wrong")):
+            page.get_by_label(label).fill(words)
+        press(page, "Login")
+        page.get_by_text("Incorrect").first.wait_for()
+        page.get_by_label("username").fill("me")  # it is empty again
+        page.get_by_label("password").fill("secret")
+        press(page, "Login")
+        page.get_by_role("button", name="Upscale", exact=True).wait_for()
+        page.close()
+    finally:
+        server.end()
+
+
+def test_light_and_dark(open_page):
+    def background(scheme):
+        page = open_page(color_scheme=scheme)
+        return shot(page).mean(axis=(0, 1)).mean()
+
+    assert background("light") > 200
+    assert background("dark") < 60
+
+
+def test_all_is_reached_by_keyboard(open_page):
+    page = open_page()
+    seen = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        seen.add(
+            page.evaluate(
+                "(document.activeElement.innerText || document.activeElement.type)"
+            ).strip()
+        )
+    assert {"Upscale", "Stop", "radio", "checkbox"} <= seen
