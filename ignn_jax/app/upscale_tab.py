@@ -18,7 +18,7 @@ from ignn_jax.pictures.end_size import EndSize
 from ignn_jax.pictures.formats import FORMATS
 
 _OWN_SIZE, _FACTOR, _WIDTH, _BOX = "the network's", "a factor", "a width", "a box"
-_OWN_FORMAT = "the picture's"
+_OWN_FORMAT = "unchanged"
 _FORMATS = [name for name in ("png", "jpg", "webp", "tif") if f".{name}" in FORMATS]
 _FORMATS += [name for name in ("bmp", "avif", "heic") if f".{name}" in FORMATS]
 _JOBS, _BESIDE = "jobs", "beside"  # in `Session.shown`
@@ -68,7 +68,7 @@ class UpscaleTab:
             sentence("Add pictures and press Upscale."), elem_id="status"
         )
         self.slider = gr.ImageSlider(
-            label="Bicubic on the left, the network on the right",
+            label="Left: bicubic, right: network",
             interactive=False,
             visible=False,
             max_height=720,

@@ -1,5 +1,7 @@
 """Batches of the page, with a network that only repeats pixels."""
 
+import gc
+import weakref
 import zipfile
 
 import numpy as np
@@ -125,6 +127,30 @@ def test_stop_keeps_what_is_done(tmp_path, monkeypatch):
     batch = Batch(sessions, session, sorted(folder.iterdir()), weights="w")
     batch.run()
     assert len(batch.outcomes) == 3
+
+
+def test_memory_comes_back_when_it_is_stopped(tmp_path, monkeypatch):
+    folder = save_pictures(tmp_path / "a", count=1, side=16)
+    sessions = Sessions(tmp_path)
+    session = sessions.of("page")
+    images = []
+
+    def stop(image, *, progress):
+        padded = np.array(image)
+        images.append(weakref.ref(padded))
+        session.stop()
+        return repeat(padded, progress=progress)
+
+    network = Network(stop, 2)
+    monkeypatch.setattr(upscaling, "load_network", lambda *_, **options: network)
+    batch = Batch(sessions, session, [folder / "0.png"], weights="w")
+    gc.disable()
+    try:
+        batch.run()
+        assert isinstance(batch.end, StoppedError)
+        assert [image() for image in images] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_picture_over_the_limit_is_named(tmp_path):
