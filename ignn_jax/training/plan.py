@@ -61,15 +61,20 @@ def make_plan(config: ConfigDict) -> Plan:
     recipe = create_recipe(config)
     state = state_shapes(recipe.model, recipe.optimizer, ema=bool(config.train.ema))
     batch = batch_shapes(config)
-    shapes = parallel.shapes_on_devices(state, batch, jax.local_devices())
+    alone = jax.process_count() == 1
+    given = (  # with several processes, pmap takes only arrays
+        parallel.shapes_on_devices(state, batch, jax.local_devices())
+        if alone
+        else _random(state, batch)
+    )
     turns = loop_turns(accumulate)
-    step, cost = parallel.compile_step(recipe.step, *shapes, turns=turns)
+    step, cost = parallel.compile_step(recipe.step, *given, turns=turns)
     available = available_memory(jax.local_devices()[0])
     if jax.default_backend() == "cpu":
         available /= jax.local_device_count()  # they share it
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
     plan = Plan(parameters, cost, available, [])
-    if plan.fits and jax.process_count() == 1:
+    if plan.fits and alone:
         plan = plan._replace(times=_time_steps(step, *_random(state, batch)))
     return plan
 

@@ -1,6 +1,7 @@
 """What a training would cost, against what it does cost."""
 
 import re
+import socket
 
 import jax
 import pytest
@@ -71,14 +72,31 @@ def test_a_step_that_does_not_fit_is_not_made(tmp_path, compiled, monkeypatch):
     assert "none was made" in described
 
 
+PROGRAM = {**EDSR, "train.batch_size": 4}
+
+
 @pytest.mark.slow
 def test_the_program_plans_for_all_devices(tmp_path):
-    process = begin(
-        tmp_path, "run", {**EDSR, "train.batch_size": 4}, "--plan", **devices(2)
-    )
-    printed = succeeded(process)
+    printed = succeeded(begin(tmp_path, "run", PROGRAM, "--plan", **devices(2)))
     assert "; 2 x cpu" in printed
     assert "It fits" in printed
     assert "s a step" in printed
     assert printed.endswith("Nothing was trained\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_several_processes_plan_together_without_the_time(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"--coordinator=localhost:{free.getsockname()[1]}"
+    flags = "--plan", address, "--num_processes=2"
+    processes = [
+        begin(tmp_path, "run", PROGRAM, *flags, f"--process_id={n}") for n in range(2)
+    ]
+    printed, nothing = map(succeeded, processes)
+    assert "; 2 x cpu, 2 processes\n" in printed
+    assert "It fits" in printed
+    assert "time of a step is not known" in printed
+    assert nothing == ""
     assert not list(tmp_path.iterdir())
