@@ -9,6 +9,7 @@ from PIL import Image
 
 from ignn_jax.app.comparing import compare, pair_up
 from ignn_jax.app.page import App, failed, saved, sentence, table
+from ignn_jax.app.sessions import StoppedError
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import Score, mean_score
 
@@ -111,14 +112,17 @@ class CompareTab:
         if pair is None:
             return {self.slider: gr.skip()}
         try:
-            compared = compare(*pair, border=border)
+            with session.work():
+                compared = compare(*pair, border=border)
+                folder = session.new_folder("compared")
+                a, b, difference = (
+                    saved(Image.fromarray(pixels), folder)
+                    for pixels in (compared.a, compared.b, compared.difference())
+                )
         except InputError as error:  # the border has changed
             return {self.said: failed(self._app.say(error))}
-        folder = session.new_folder("compared")
-        a, b, difference = (
-            saved(Image.fromarray(pixels), folder)
-            for pixels in (compared.a, compared.b, compared.difference())
-        )
+        except StoppedError:  # the page is closed
+            return {self.said: gr.skip()}
         return {
             self.slider: gr.update(visible=True, value=(a, b)),
             self.difference: gr.update(visible=True, value=difference),

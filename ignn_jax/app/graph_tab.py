@@ -9,6 +9,7 @@ import gradio as gr
 
 from ignn_jax.app.clicks import Shown
 from ignn_jax.app.page import App, failed, saved, sentence, table
+from ignn_jax.app.sessions import Session, StoppedError
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.variants import Variant
 from ignn_jax.files import write_figure
@@ -20,7 +21,7 @@ from ignn_jax.weights.file import read_header
 from ignn_jax.weights.find import find_weights
 
 _OWN = "the network's"
-_SHOWN = "graph"  # in `Session.shown`
+_SHOWN = "graph"  # in `Session.shown`, and its folder
 _MOST_NEIGHBORS, _LARGEST_WINDOW = 12, 60
 
 Update = dict[Any, Any]
@@ -124,7 +125,7 @@ class GraphTab:
             return {self.said: words, self.image: hidden, self.figure: hidden}
         height, width, _ = picture.shape
         shown = Shown.of(picture)
-        folder = session.new_folder("graph")
+        folder = session.new_folder(_SHOWN)
         session.shown[_SHOWN] = Path(path), shown
         return {
             self.said: sentence(f"{width} x {height} pixels. Click anywhere on it."),
@@ -152,16 +153,24 @@ class GraphTab:
         session = self._app.session(request)
         if _SHOWN not in session.shown:
             return {self.said: sentence("Add a picture first.")}
-        path, shown = session.shown[_SHOWN]
         variant = Variant(neighbors, window, None if embedding == _OWN else embedding)
         try:
-            model, explanation = explain_patch(
-                path, (x, y), weights, variant=variant, vgg19=self._app.vgg19
-            )
+            with session.work():
+                return self._neighbors(session, (x, y), weights, variant)
         except InputError as error:
             return {self.said: failed(self._app.say(error))}
-        title = title_of(model, explanation, path, (x, y))
-        folder = session.new_folder("graph")
+        except StoppedError:  # the page is closed
+            return {self.said: gr.skip()}
+
+    def _neighbors(
+        self, session: Session, at: tuple[int, int], weights: str, variant: Variant
+    ) -> Update:
+        path, shown = session.shown[_SHOWN]
+        model, explanation = explain_patch(
+            path, at, weights, variant=variant, vgg19=self._app.vgg19
+        )
+        title = title_of(model, explanation, path, at)
+        folder = session.folder / _SHOWN
         figure = folder / f"{uuid4().hex}.png"
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")

@@ -104,11 +104,11 @@ class UpscaleTab:
             self.width,
         }
         settings |= {self.height, self.format, self.quality, self.ensemble, self.strip}
-        views = [self.slider, self.overview]
+        views = [self.status, self.slider, self.overview]
         self.start.click(
             self._run,
             settings,
-            [self.status, *views, self.picture, self.results, self.archive],
+            [*views, self.picture, self.results, self.archive],
             show_progress="hidden",
             concurrency_limit=None,
         ).success(self._look, self.picture, views, concurrency_limit=None)
@@ -228,16 +228,17 @@ class UpscaleTab:
             return {self.slider: gr.skip()}
         try:
             with session.work():
-                beside = beside_bicubic(
+                session.shown[_BESIDE] = beside = beside_bicubic(
                     job.source,
                     job.target,
                     session.new_folder("beside"),
                     max_pixels=self._app.max_pixels,
                 )
+                return self._show_part(session, beside.most_different())
         except InputError as error:
             return {self.status: failed(self._app.say(error))}
-        session.shown[_BESIDE] = beside
-        return self._show_part(session, beside.most_different())
+        except StoppedError:  # the page is closed
+            return {self.slider: gr.skip()}
 
     def _look_there(self, event: gr.SelectData, request: gr.Request) -> Update:
         """Shows the part of the picture around a click into the overview."""
@@ -245,7 +246,8 @@ class UpscaleTab:
         beside = session.shown.get(_BESIDE)
         if beside is None:
             return {self.slider: gr.skip()}
-        return self._show_part(session, beside.place_in(event.index))
+        with session.work():
+            return self._show_part(session, beside.place_in(event.index))
 
     def _show_part(self, session: Session, place: tuple[int, int]) -> Update:
         beside = session.shown[_BESIDE]

@@ -3,6 +3,7 @@
 No request may leave the machine: the browser's context refuses all others.
 """
 
+import importlib.util
 import io
 import time
 import urllib.error
@@ -24,7 +25,8 @@ from tests.networks import (
     tiny_ignn,
 )
 
-pytest.importorskip("gradio", reason="no Gradio: the page is not opened")
+if importlib.util.find_spec("gradio") is None:
+    pytest.skip("no Gradio: the page is not opened", allow_module_level=True)
 
 SECONDS = 1000  # in milliseconds, of Playwright
 
