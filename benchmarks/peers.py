@@ -77,7 +77,8 @@ class Peer(NamedTuple):
 
 def find_peers(args: argparse.Namespace) -> dict[str, Peer]:
     """The programs that there are here, by name."""
-    work = sum(multiply_adds(load(args.weights)[0], 256).values())
+    model: Any = load(args.weights)[0]
+    work = sum(multiply_adds(model, 256).values())
     peers = {}
     upscale = ["-m", "ignn_jax", "upscale", "--overwrite", "--weights", args.weights]
     for checkout in args.checkouts:

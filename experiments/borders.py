@@ -50,13 +50,14 @@ def measure(args: argparse.Namespace) -> None:
     ways = {"zeros": plain}
     for mode, pixels in WAYS:
         ways[f"{mode}, {pixels}"] = continued(plain, model.scale, mode, pixels)
-    table = {name: [] for name in ways}
+    table: dict[str, list[str]] = {name: [] for name in ways}
     for name, upscale in ways.items():
         for color in COLORS.values():
             flat = np.full((48, 64, 3), color, np.uint8)
-            table[name].append(str(np.abs(upscale(flat) - np.int32(color)).max()))
+            error = upscale(flat).astype(np.int32) - np.array(color)
+            table[name].append(str(np.abs(error).max()))
     for benchmark in find_benchmarks(args.data, args.sets, scale=model.scale):
-        scores = {name: [] for name in ways}
+        scores: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for files in benchmark.pairs[:: args.every]:
             pair = read_pair(files, scale=model.scale)
             for name, upscale in ways.items():
