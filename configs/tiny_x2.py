@@ -3,10 +3,8 @@ r"""tiny-x2, the x2 network that comes with the package.
   python -m ignn_jax.main --config=configs/tiny_x2.py --workdir=runs/tiny_x2 \
     --config.data.train=folder:PATH --config.init.backbone=runs/tiny_edsr_x2
 
-Hardware and hours: two CPU cores, busy with other work: 0.45 h for the EDSR that it
-begins from (--config.model.name=edsr), 0.97 h for the IGNN.
-PSNR: Set5 37.18 dB, Set14 32.85 dB, Urban100 (odd images) 30.48 dB, trained on the
-images that docs/weights.md names.
+Hardware, hours and PSNR: docs/weights.md, with the command and the keys that were
+changed for it.
 """
 
 from ml_collections import ConfigDict
