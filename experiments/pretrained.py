@@ -210,7 +210,7 @@ def _header(results):
         "license": f"MIT; trained on {results['trained_on']}",
         "psnr": {
             part: {
-                name: round(float(networks[row]["sets"][part]["psnr"]), 3)
+                name: round(float(networks[row]["sets"][part]["psnr"]), 4)
                 for name, row in rows.items()
             }
             for part in networks["bicubic"]["sets"]

@@ -19,7 +19,7 @@ from ignn_jax.weights.network import load, load_with_header, save
 from tests.checks import refusal
 from tests.networks import random_variables, run
 
-SHIPPED = {"tiny-x2": 1.3e6}  # bytes, at most
+SHIPPED = {"tiny-x2": 1.3e6, "tiny-x4": 1.5e6}  # bytes, at most
 
 
 # With other weights in place of the package's
@@ -173,18 +173,22 @@ def test_all_are_known():
 def test_a_photograph_gains_a_decibel(name):
     """What a newcomer does, with a photograph that is not a training image."""
     hr = skimage.data.coffee()
-    lr = imresize(hr, scale=0.5)
-    bicubic = imresize(lr.astype(np.float32), scale=2).round().clip(0, 255)
-    sr = ignn_jax.upscale(lr, weights=name)
-    gain = psnr(sr, hr, border=2) - psnr(bicubic.astype(np.uint8), hr, border=2)
+    scale = int(name[-1])
+    lr = imresize(hr, scale=1 / scale)
+    bicubic = imresize(lr.astype(np.float32), scale=scale).round().clip(0, 255)
+    sr = ignn_jax.upscale(lr, scale=scale)
+    assert load(name)[0].scale == scale
+    gain = psnr(sr, hr, border=scale) - psnr(bicubic.astype(np.uint8), hr, border=scale)
     assert gain >= 1
 
 
 def test_verify_all_or_one(tmp_path, capsys):
     assert main(["weights", "--verify"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{pretrained()['tiny-x2']}: intact: ")
-    assert line.endswith("tensors of an x2 IGNN, all finite; as in its checksum")
+    lines = capsys.readouterr().out.splitlines()
+    for name, line in zip(SHIPPED, lines, strict=True):
+        assert line.startswith(f"{pretrained()[name]}: intact: ")
+        words = f"tensors of an x{name[-1]} IGNN, all finite; as in its checksum"
+        assert line.endswith(words)
     contents = bytearray(pretrained()["tiny-x2"].read_bytes())
     contents[-1] ^= 1
     damaged = tmp_path / "a.safetensors"
