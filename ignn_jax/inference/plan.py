@@ -71,9 +71,11 @@ class Costs(NamedTuple):
         if isinstance(model, IGNN):
             maps = max(maps, FUSED * model.graph_scale**2)
         on_cpu = devices[0].platform == "cpu"
+        # CPUs compute bfloat16 as float32.
+        dtype = jnp.float32 if on_cpu else model.dtype
         return cls(
             work=sum(x.size for x in jax.tree.leaves(variables)),
-            memory=maps * model.features * jnp.dtype(model.dtype).itemsize,
+            memory=maps * model.features * jnp.dtype(dtype).itemsize,
             compiling=COMPILING if on_cpu else COMPILING_FOR_ACCELERATORS,
             worth=WORTH_OF_TIME if on_cpu else math.inf,
             devices=len(devices),

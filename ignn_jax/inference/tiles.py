@@ -181,8 +181,11 @@ class TiledNetwork:
         return np.asarray(self._programs[name](*args))[: len(parts)]
 
     def _compile(self, kind, args):
+        program = _program(kind, self._model, self._devices)
+        if jax.config.jax_disable_jit:  # for debugging: there is nothing to compile
+            return program
         program = compile_or_load(
-            _program(kind, self._model, self._devices),
+            program,
             args,
             name=(kind, self._model),
             devices=self._devices,
