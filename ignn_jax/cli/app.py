@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
             field="host",
         )
     if importlib.util.find_spec("gradio") is None:
-        raise InputError("the page needs Gradio: pip install 'ignn_jax[app]'")
+        raise InputError("the page needs Gradio: pip install 'ignn-jax[app]'")
     from ignn_jax.app.sessions import Sessions, temporary_folder
     from ignn_jax.app.upscaling import Machine
     from ignn_jax.pictures.reader import MAX_PIXELS

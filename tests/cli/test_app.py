@@ -37,7 +37,7 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", without_gradio)
     assert main(["app"]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line == "ignn-jax: the page needs Gradio: pip install 'ignn_jax[app]'"
+    assert line == "ignn-jax: the page needs Gradio: pip install 'ignn-jax[app]'"
 
 
 def test_nothing_else_needs_gradio():
