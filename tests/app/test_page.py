@@ -5,6 +5,7 @@ No request may leave the machine: the browser's context refuses all others.
 
 import importlib.util
 import io
+import os
 import time
 import urllib.error
 import urllib.request
@@ -60,7 +61,8 @@ class Server:
     def files(self):
         """All files of the pages, by their names."""
         (root,) = self.folder.glob("ignn-jax-app-*")
-        return {path.name for path in root.rglob("*.*") if path.is_file()}
+        # Not rglob: folders may go while it looks.
+        return {name for _, _, names in os.walk(root) for name in names if "." in name}
 
     def end(self):
         """As Ctrl-C does. Nothing may be left."""
