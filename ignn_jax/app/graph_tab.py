@@ -1,19 +1,22 @@
 """The tab that shows the neighbors of a patch in the graph."""
 
-import warnings
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
 from ignn_jax.app.clicks import Shown
 from ignn_jax.app.page import App, failed, saved, sentence, table
 from ignn_jax.app.sessions import Session, StoppedError
+from ignn_jax.app.views import new_png
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.variants import Variant
-from ignn_jax.files import write_figure
-from ignn_jax.inspection.explain import explain_patch, neighbor_table, title_of
+from ignn_jax.inspection.explain import (
+    explain_patch,
+    neighbor_table,
+    title_of,
+    write_titled,
+)
 from ignn_jax.inspection.figure import draw_scene
 from ignn_jax.models.embedding import VGG19
 from ignn_jax.pictures.reader import read_rgb
@@ -171,10 +174,8 @@ class GraphTab:
         )
         title = title_of(model, explanation, path, at)
         folder = session.folder / _SHOWN
-        figure = folder / f"{uuid4().hex}.png"
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            write_figure(figure, draw_scene(explanation, title))
+        figure = new_png(folder)
+        write_titled(figure, draw_scene(explanation, title))
         words = ""
         if model.graph.edge_weights == "gaussian":
             words = sentence("The weights are those of Table 4, without ECN.")

@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import gradio as gr
 from PIL import Image
 
 from ignn_jax.app.sessions import Session, Sessions
 from ignn_jax.app.upscaling import Machine
+from ignn_jax.app.views import new_png
 from ignn_jax.errors import InputError
 
 
@@ -66,7 +66,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def saved(image: Image.Image, folder: Path) -> str:
-    """The path of a PNG by a new name, or the browser would show what it has."""
-    path = folder / f"{uuid4().hex}.png"
+    """The path of an image that is written as a PNG."""
+    path = new_png(folder)
     image.save(path)
     return str(path)

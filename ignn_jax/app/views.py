@@ -62,11 +62,10 @@ class Beside(NamedTuple):
         """Writes a part of both, and an overview in which it is outlined, as PNGs."""
         paths = []
         for picture in self:
-            # By a new name, or the browser would show the part that it has.
-            path = folder / f"{uuid.uuid4().hex}.png"
+            path = new_png(folder)
             write_picture(_on_white(picture, part), path)
             paths.append(path)
-        overview = folder / f"{uuid.uuid4().hex}.png"
+        overview = new_png(folder)
         self._overview(part).save(overview)
         return paths[0], paths[1], overview
 
@@ -93,6 +92,11 @@ class Beside(NamedTuple):
                 width=1 + grown,
             )
         return image
+
+
+def new_png(folder: Path) -> Path:
+    """A path by a new name, or the browser would show the picture that it has."""
+    return folder / f"{uuid.uuid4().hex}.png"
 
 
 def beside_bicubic(

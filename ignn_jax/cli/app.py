@@ -6,8 +6,7 @@ import importlib.util
 import ipaddress
 import pathlib
 
-from ignn_jax.cli.arguments import at_least
-from ignn_jax.cli.upscale import tile
+from ignn_jax.cli.arguments import add_machine, add_max_pixels
 from ignn_jax.cli.words import in_words
 from ignn_jax.errors import InputError
 
@@ -42,25 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--auth", type=user, metavar="USER:PASSWORD", help="let nobody else in")
     add("--no-browser", action="store_true", help="only print the page's address")
-    add(
-        "--tile",
-        type=tile,
-        default="auto",
-        metavar="auto|whole|N",
-        help="side of tiles, in input pixels (default: auto)",
-    )
-    add("--device", choices=("cpu", "gpu", "tpu"), help="device to run on")
-    add(
-        "--dtype",
-        choices=("float32", "bfloat16"),
-        help="dtype of the convolutions (default: that of the weights)",
-    )
-    add(
-        "--max-pixels",
-        type=at_least(1),
-        metavar="N",
-        help="refuse larger inputs (default: 250 million)",
-    )
+    add_machine(parser)
+    add_max_pixels(parser)
 
 
 def _run(args: argparse.Namespace) -> int:

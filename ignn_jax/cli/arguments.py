@@ -50,6 +50,42 @@ def add_ensemble(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Adds --tile, --device and --dtype: how a network is run."""
+    parser.add_argument(
+        "--tile",
+        type=tile,
+        default="auto",
+        metavar="auto|whole|N",
+        help="side of tiles, in input pixels (default: auto)",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu", "tpu"), help="device to run on"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        help="dtype of the convolutions (default: that of the weights)",
+    )
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """Adds --max-pixels."""
+    parser.add_argument(
+        "--max-pixels",
+        type=at_least(1),
+        metavar="N",
+        help="refuse larger inputs (default: 250 million)",
+    )
+
+
+def tile(text: str) -> int | str | None:
+    """auto, whole (None) or a number."""
+    if text == "auto":
+        return text
+    return None if text == "whole" else int(text)
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """The type of an argument that is an integer of at least `least`."""
 

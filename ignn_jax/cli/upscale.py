@@ -7,6 +7,8 @@ import sys
 
 from ignn_jax.cli.arguments import (
     add_ensemble,
+    add_machine,
+    add_max_pixels,
     add_weights,
     at_least,
     chosen_weights,
@@ -60,20 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument(
         "--width", type=at_least(1), metavar="N", help="output width in pixels"
     )
-    add(
-        "--tile",
-        type=tile,
-        default="auto",
-        metavar="auto|whole|N",
-        help="side of tiles, in input pixels (default: auto)",
-    )
     add_ensemble(parser)
-    add("--device", choices=("cpu", "gpu", "tpu"), help="device to run on")
-    add(
-        "--dtype",
-        choices=("float32", "bfloat16"),
-        help="dtype of the convolutions (default: that of the weights)",
-    )
+    add_machine(parser)
     add("--format", help="png, jpg, webp, ... (default: the input's)")
     losses = parser.add_mutually_exclusive_group()
     losses.add_argument(
@@ -98,12 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep existing files, to continue a batch that was stopped",
     )
-    add(
-        "--max-pixels",
-        type=at_least(1),
-        metavar="N",
-        help="refuse larger inputs (default: 250 million)",
-    )
+    add_max_pixels(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -151,13 +136,6 @@ def _run(args: argparse.Namespace) -> int:
     if done.is_interrupted:
         return INTERRUPTED
     return 1 if done.failures else 0
-
-
-def tile(text: str) -> int | str | None:
-    """auto, whole (None) or a number."""
-    if text == "auto":
-        return text
-    return None if text == "whole" else int(text)
 
 
 def factor(text: str) -> float:

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from ignn_jax.errors import InputError
 from ignn_jax.evaluation.variants import OWN, Variant, change_graph
 from ignn_jax.files import check_output, write_figure
@@ -51,9 +53,7 @@ def explain_file(
     )
     model, explanation = explain_patch(path, at, weights)
     title = title_of(model, explanation, path, at)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the name
-        write_figure(output, draw(explanation, title))
+    write_titled(output, draw(explanation, title))
     return f"{title}\n{text_table(neighbor_table(explanation))}"
 
 
@@ -72,6 +72,13 @@ def title_of(
         f"k = {graph.neighbors}, window {graph.window or 'the whole image'}, "
         f"patches every {graph.patch_stride} pixels"
     )
+
+
+def write_titled(path: pathlib.Path, figure: Figure) -> None:
+    """Writes a figure whose title names a file, in whatever script."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        write_figure(path, figure)
 
 
 def explain_patch(

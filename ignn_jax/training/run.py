@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ignn_jax.data.pairs import PairSet
-from ignn_jax.data.sets import load_set, load_sets, parse_fraction
+from ignn_jax.data.sets import load_set, parse_fraction
 from ignn_jax.data.splits import Mark, hold_out_evenly, mark
 from ignn_jax.training import changes, parallel
 from ignn_jax.training.checkpoint import Checkpoints
@@ -20,7 +20,7 @@ from ignn_jax.training.loop import training_steps
 from ignn_jax.training.progress import Progress
 from ignn_jax.training.recipe import state_shapes
 from ignn_jax.training.step import TrainState
-from ignn_jax.training.task import Task, create_state, create_task
+from ignn_jax.training.task import Task, create_state, create_task, load_images
 from ignn_jax.training.validation import Validation
 from ignn_jax.training.workdir import Workdir
 
@@ -100,14 +100,7 @@ def validation_images(workdir: pathlib.Path, config: ConfigDict) -> PairSet:
     """
     config = complete(config)
     before = Checkpoints(workdir, config.checkpoint.keep).peek()
-    _, held_out = load_sets(
-        config.data.train,
-        config.data.validation,
-        scale=config.scale,
-        lr_patch=config.data.lr_patch,
-        cache=config.data.cache,
-        kept=_kept(config, before),
-    )
+    _, held_out = load_images(config, _kept(config, before))
     return held_out
 
 

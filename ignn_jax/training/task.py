@@ -74,14 +74,7 @@ def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Ta
     """
     parallel.check_batch_size(config.train.batch_size, config.train.accumulate)
     recipe = create_recipe(config)
-    train, held_out = load_sets(
-        config.data.train,
-        config.data.validation,
-        scale=config.scale,
-        lr_patch=config.data.lr_patch,
-        cache=config.data.cache,
-        kept=kept,
-    )
+    train, held_out = load_images(config, kept)
     tell(f"Training on {config.data.train}: {describe(train)}")
     source = validation_source(config.data.train, config.data.validation)
     tell(f"Validation on {source}: {describe(held_out)}")
@@ -94,6 +87,26 @@ def create_task(config: ConfigDict, tell: Tell, kept: Sequence[Mark] = ()) -> Ta
         config.train.max_skipped,
         config.train.batch_size,
         config.train.accumulate,
+    )
+
+
+def load_images(config: ConfigDict, kept: Sequence[Mark]) -> tuple[PairSet, PairSet]:
+    """The training images, and the validation images.
+
+    Args:
+      config: of the run.
+      kept: marks of the validation images of a run that goes on.
+
+    Raises:
+      InputError: as `load_sets`.
+    """
+    return load_sets(
+        config.data.train,
+        config.data.validation,
+        scale=config.scale,
+        lr_patch=config.data.lr_patch,
+        cache=config.data.cache,
+        kept=kept,
     )
 
 
