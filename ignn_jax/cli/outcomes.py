@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from ignn_jax.cli.words import one_line
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.batch import Outcome
 from ignn_jax.pictures.jobs import Job, Plan
@@ -49,9 +50,9 @@ def report(
                 done += 1
                 for note in notes:
                     _say(f"{job.source}: {note}")
-                tqdm.write(f"{job.source} -> {job.target}")
+                tqdm.write(one_line(f"{job.source} -> {job.target}"))
                 if comparison:
-                    tqdm.write(f"Beside bicubic: {comparison}")
+                    tqdm.write(one_line(f"Beside bicubic: {comparison}"))
     except KeyboardInterrupt:
         bar.close()
         is_interrupted = True
@@ -66,7 +67,7 @@ def report(
 
 
 def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(one_line(line), file=sys.stderr)
 
 
 def tile_bar(job: Job) -> Progress:

@@ -4,6 +4,7 @@ The library knows arguments and config keys, not flags.
 """
 
 import argparse
+import re
 
 from ignn_jax.errors import InputError
 
@@ -19,6 +20,16 @@ _HINTS = (
 )
 
 
+# What would break a line in two or command the terminal, when a file's name or contents
+# hold it: Unicode's controls and its separators of lines.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """The text with its control characters as escapes, such as \\n."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def in_words(error: InputError, args: argparse.Namespace) -> str:
     """The line to print for an error, with the command's flags for fields and hints."""
     options = vars(args)
@@ -27,8 +38,8 @@ def in_words(error: InputError, args: argparse.Namespace) -> str:
         if option in options:
             reason = reason.replace(phrase, words)
     if error.field is None:
-        return reason
+        return one_line(reason)
     # The option for the config key data.cache is --cache.
     name = error.field.rpartition(".")[2]
     field = f"--{name.replace('_', '-')}" if name in options else error.field
-    return f"{field}: {reason}"
+    return one_line(f"{field}: {reason}")

@@ -32,6 +32,14 @@ def test_several_files(capsys):
     ]
 
 
+def test_a_note_from_a_file_stays_on_its_line(capsys):
+    outcome = Outcome(job("a\nb"), notes=("its chunk \n\x1b[\x85 is dropped",))
+    report(Plan([outcome.job], [], []), [outcome])
+    captured = capsys.readouterr()
+    assert captured.out == "a\\nb.png -> a\\nb_x2.png\n"
+    assert captured.err == "a\\nb.png: its chunk \\n\\x1b[\\x85 is dropped\n"
+
+
 def test_one_file_has_no_summary_unless_it_is_skipped(capsys):
     plan = Plan([job("a")], [], [])
     done = report(plan, [Outcome(job("a"))], comparison=Path("b.png"))

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from ignn_jax.cli.words import in_words
+from ignn_jax.cli.words import in_words, one_line
 from ignn_jax.errors import InputError
 
 
@@ -33,3 +33,12 @@ from ignn_jax.errors import InputError
 def test_fields_and_hints_are_worded_as_options(options, reason, field, line):
     args = argparse.Namespace(**dict.fromkeys(options))
     assert in_words(InputError(reason, field=field), args) == line
+
+
+def test_what_a_file_says_of_itself_stays_on_one_line():
+    args = argparse.Namespace()
+    error = InputError("a\nb.png: damaged", field="x\x1b[2J")
+    assert in_words(error, args) == r"x\x1b[2J: a\nb.png: damaged"
+    assert in_words(InputError("a\r\u2028b"), args) == r"a\r\u2028b"
+    plain = "Größe, 图, C:\\new, 😀: \udcff"  # as is, a byte of no encoding too
+    assert one_line(plain) == plain
