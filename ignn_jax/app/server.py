@@ -28,6 +28,7 @@ _THEME = gr.themes.Default(
     font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")
 )
 _STYLE = Path(__file__).with_name("style.css")
+_SLIDER = Path(__file__).with_name("slider.js")
 
 
 class _WithPolicy:
@@ -96,6 +97,7 @@ def serve(
             app_kwargs={"middleware": [Middleware(_WithPolicy)]},
             theme=_THEME,
             css_paths=_STYLE,
+            js=_SLIDER.read_text(),
             footer_links=[],
             prevent_thread_lock=True,
             quiet=True,

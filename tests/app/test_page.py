@@ -198,6 +198,18 @@ def test_the_slider_shows_bicubic_and_the_network(open_page, server, pictures):
     part = np.s_[80:-40, quarter : 2 * quarter - 30]  # between both places
     changed = (before[part] != after[part]).any(axis=-1).mean()
     assert changed > 0.5
+    # By keyboard: the handle's share of the width, in percent.
+    page.get_by_role("button", name="Fullscreen").first.focus()
+    page.keyboard.press("Tab")
+    places = []
+    for key in ("End", "ArrowLeft", "Home", "ArrowLeft", "ArrowRight"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(100)
+        handle = page.get_by_role("slider", name="Border between the two pictures")
+        places.append(int(handle.get_attribute("aria-valuenow")))
+    assert places[0] == 100 > places[1] > 90
+    assert places[2:4] == [0, 0]
+    assert 0 < places[4] < 10
     # Each page has its own files, and leaves none.
     assert "photo_x1.5.jpg" in server.files()
     page.context.close()
