@@ -56,7 +56,7 @@ def find_benchmarks(
     """
     root, _ = split_apart(data)
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder", field="data")
+        raise InputError(f"{root}: no such folder")
     if sets is None:
         return [find_benchmark(data, scale=scale)]
     repeated = [name for name, n in Counter(map(str.lower, sets)).items() if n > 1]

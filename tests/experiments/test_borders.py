@@ -33,4 +33,4 @@ def test_each_way_has_a_row(tmp_path, monkeypatch, capsys):
 
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert borders.main([str(tmp_path / "none")]) == 2
-    assert capsys.readouterr().err == f"--data: {tmp_path / 'none'}: no such folder\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'none'}: no such folder\n"

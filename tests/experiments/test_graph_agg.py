@@ -34,4 +34,4 @@ def test_each_set_has_a_table(tmp_path, monkeypatch, capsys):
 
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert graph_agg.main([str(tmp_path / "none")]) == 2
-    assert capsys.readouterr().err == f"--data: {tmp_path / 'none'}: no such folder\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'none'}: no such folder\n"
