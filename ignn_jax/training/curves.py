@@ -38,13 +38,15 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
     figure = Figure(figsize=(9, 10), dpi=120, layout="constrained")
     panels = figure.subplots(3, sharex=True, height_ratios=(3, 3, 1))
     loss, psnr, rate = panels
-    curves = []
+    curves, trained = [], []
     for n, rows in enumerate(runs.values()):
         style = {"color": f"C{n}", "linestyle": ("-", "--", ":", "-.")[n // 10 % 4]}
         steps, losses = _column(rows, "loss")
         loss.plot(steps, losses, color=f"C{n}", alpha=0.25, linewidth=0.8)
         curves += loss.plot(steps, smooth(losses), **style)
-        psnr.plot(*_column(rows, "psnr"), marker=".", **style)
+        steps, scores = _column(rows, "psnr")
+        psnr.plot(steps, scores, marker=".", **style)
+        trained += list(scores[steps > 0])
         rate.plot(*_column(rows, "learning_rate"), **style)
     labels = ("training loss (L1)", "validation PSNR (dB)", "learning rate")
     for panel, label in zip(panels, labels, strict=True):
@@ -53,6 +55,8 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
     rate.set_xlabel("step")
     # A dollar sign in a name does not begin a formula.
     names = [name.replace("$", r"\$") for name in runs]
+    if trained:  # beside the score of a random network, all others look the same
+        psnr.set_ylim(bottom=min(trained) - 0.1 * np.ptp(trained) - 0.05)
     loss.set_yscale("log")  # it falls from tens to a few
     loss.yaxis.set_major_formatter(LogFormatter())  # 10, not a power of it
     loss.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))

@@ -50,6 +50,16 @@ def test_curves_are_the_rows(tmp_path):
     assert names == [r"_costs \$5", "empty"]
 
 
+def test_a_random_network_does_not_flatten_the_curves():
+    scores = [(0, 9.0), (10, 30.0), (20, 30.5), (30, 31.0)]
+    rows = [{"step": step, "psnr": psnr} for step, psnr in scores]
+    low, high = draw({"run": rows}).axes[1].get_ylim()
+    assert 29.5 < low < 30
+    assert high > 31
+    low, _ = draw({"run": rows[:1]}).axes[1].get_ylim()
+    assert low < 9  # there is nothing else to see
+
+
 def test_smooth_is_a_mean_around_each_value():
     values = np.random.default_rng(0).random(130)
     expected = [values[max(n - 2, 0) : n + 3].mean() for n in range(130)]
