@@ -37,9 +37,9 @@ def in_words(error: InputError, args: argparse.Namespace) -> str:
     for phrase, option, words in _HINTS:
         if option in options:
             reason = reason.replace(phrase, words)
-    if error.field is None:
-        return one_line(reason)
-    # The option for the config key data.cache is --cache.
-    name = error.field.rpartition(".")[2]
-    field = f"--{name.replace('_', '-')}" if name in options else error.field
-    return one_line(f"{field}: {reason}")
+    if error.field is not None:
+        # The option for the config key data.cache is --cache.
+        name = error.field.rpartition(".")[2]
+        field = f"--{name.replace('_', '-')}" if name in options else error.field
+        reason = f"{field}: {reason}"
+    return one_line(reason)
