@@ -14,7 +14,6 @@ from concurrent import futures
 from multiprocessing import get_context
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +30,13 @@ NETWORKS = ("ignn", "edsr")
 SIZES: dict[str, dict[str, Any]] = {
     "light": {"features": 64, "num_blocks": 16, "residual_scale": 1.0},
     "full": {"features": 256, "num_blocks": 32, "residual_scale": 0.1},
+    # The network that comes with the package.
+    "tiny-x2": {
+        "features": 32,
+        "num_blocks": 8,
+        "residual_scale": 1.0,
+        "graph": {"embedding": "backbone", "den": "aggregated", "fusion": "residual"},
+    },
     # For trying a benchmark: it compiles in seconds.
     "tiny": {
         "features": 4,
@@ -57,13 +63,14 @@ def make_parser(description: str, *, network: bool = True) -> argparse.ArgumentP
         parser.add_argument(
             "--dtype", choices=("float32", "bfloat16"), default="float32"
         )
-        parser.add_argument("--embedding", choices=EMBEDDINGS, default="vgg19")
+        help = "vgg19; tiny-x2: backbone"
+        parser.add_argument("--embedding", choices=EMBEDDINGS, help=help)
     return parser
 
 
 def make_network(
     name: str, args: argparse.Namespace, **graph: Any
-) -> tuple[nn.Module, Any]:
+) -> tuple[EDSR | IGNN, Any]:
     """An x2 network with random variables.
 
     Args:
@@ -72,8 +79,10 @@ def make_network(
       graph: fields of GraphConfig that differ from those of the size.
     """
     settings = {"scale": SCALE, "dtype": args.dtype, **SIZES[args.size]}
-    graph = {"embedding": args.embedding, **settings.pop("graph", {}), **graph}
-    model: nn.Module = EDSR(**settings)
+    graph = {**settings.pop("graph", {}), **graph}
+    if args.embedding:
+        graph["embedding"] = args.embedding
+    model: EDSR | IGNN = EDSR(**settings)
     if name == "ignn":
         model = IGNN(**settings, graph=GraphConfig(**graph))
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))

@@ -21,20 +21,29 @@ def multiply_adds(model: EDSR | IGNN, side: int) -> dict[str, float]:
     Args:
       model: the network; its graph is cross-scale.
       side: of the LR image, in pixels.
+
+    Returns:
+      By part, in the order in which they run. A fusion is part of what follows it.
     """
     c, factors = model.features, upsample_factors(model.scale)
-    parts: dict[str, float] = {
-        "backbone": 9 * 3 * c + model.num_blocks * 18 * c**2 + 9 * c**2,
-        "tail": 0,
-    }
-    pixels = 1  # per LR pixel
+    head, block, body_end = 9 * 3 * c, 18 * c**2, 9 * c**2
+    tail, pixels = 0, 1  # per LR pixel
     for factor in factors:
-        parts["tail"] += pixels * 9 * c * factor**2 * c
+        tail += pixels * 9 * c * factor**2 * c
         pixels *= factor**2
-    parts["tail"] += pixels * 9 * c * 3
-    if isinstance(model, IGNN):
-        parts |= _graph(model, factors[0], side)
-    return parts
+    tail += pixels * 9 * c * 3
+    if not isinstance(model, IGNN):
+        return {"backbone": head + model.num_blocks * block + body_end, "tail": tail}
+    before = model.graph.position_among(model.num_blocks)
+    fusion = (18 + 9) * c**2
+    return {
+        "backbone before the graph": head + before * block,
+        **_graph(model, factors[0], side),
+        "backbone after the graph": fusion
+        + (model.num_blocks - before) * block
+        + body_end,
+        "tail": factors[0] ** 2 * fusion + tail,
+    }
 
 
 def _graph(model, scale, side):
@@ -58,5 +67,4 @@ def _graph(model, scale, side):
         "search": queries * window * graph.patch_size**2 * channels,
         "ECN": ecns * graph.neighbors * ecn if graph.edge_weights == "ecn" else 0,
         "DEN": den_runs * (25 + 9 + 9) * c**2,
-        "fusion": (1 + scale**2) * (18 + 9) * c**2,
     }

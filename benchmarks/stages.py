@@ -1,6 +1,6 @@
 """Where does a forward pass of IGNN spend its time?
 
-python -m benchmarks.stages [--size light|full] [--side N]
+python -m benchmarks.stages [--size light|full|tiny-x2] [--side N]
 
 For each stage the network is compiled up to the end of that stage. The stage's time is
 what this program takes longer than the one before, so that every stage is measured as
@@ -14,10 +14,12 @@ from benchmarks.common import (
     make_image,
     make_network,
     make_parser,
+    peak_flops,
     publish,
     summarize,
     time_in_turn,
 )
+from benchmarks.multiply_adds import multiply_adds
 
 # What each stage computes: sown by the network, or the output of a captured module.
 STAGES = {
@@ -68,6 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.side = args.side or (100 if args.size == "full" else 128)
 
+    peak = peak_flops(args.dtype)
+    by_hand = multiply_adds(make_network("ignn", args)[0], args.side)
     times = time_in_turn(make_programs(args), args.repeats)
     whole = summarize(times["tail"])["s"]
     rows, before = [], 0
@@ -77,9 +81,15 @@ def main(argv: list[str] | None = None) -> None:
         row["share"] = row["s"] / whole
         row["up to here, s"] = before
         row["middle half"] = row.pop("middle half")
+        flops = 2 * by_hand.get(name, 0) * args.side**2
+        row["GFLOP by hand"] = flops / 1e9
+        row["share of peak"] = flops / row["s"] / peak
         rows.append(row)
+    flops = 2 * sum(by_hand.values()) * args.side**2
     title = f"IGNN by stage, {args.size}, {args.side} x {args.side} LR, x2"
-    publish({title: rows}, args)
+    publish(
+        {title: rows}, args, peak_gflops=peak / 1e9, share_of_peak=flops / whole / peak
+    )
 
 
 if __name__ == "__main__":
