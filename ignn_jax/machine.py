@@ -32,16 +32,17 @@ def describe_machine(*packages: str) -> dict[str, str]:
 
 def processor_features() -> str:
     """What compiled code may depend on: the processor's name and its instructions."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    flags = [line for line in lines if line.startswith(("flags", "Features"))]
+    flags = _cpuinfo("flags", "Features")
     return " ".join([platform.machine(), _processor(), *flags[:1]])
 
 
 def _processor() -> str:
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    names = _cpuinfo("model name")
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cpuinfo(*keys: str) -> list[str]:
+    """What Linux says of the cores under these keys; nothing on other systems."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(keys)]

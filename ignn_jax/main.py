@@ -9,6 +9,7 @@ from absl import app, flags, logging
 
 from ignn_jax.cli import compile_cache
 from ignn_jax.cli.config_file import define_config, flag_reason
+from ignn_jax.cli.words import one_line
 from ignn_jax.errors import InputError
 
 _CONFIG = define_config(
@@ -48,7 +49,7 @@ def _parse_flags(argv):
 
 
 def _refuse(message):
-    print("ignn_jax:", " ".join(message.split()), file=sys.stderr)
+    print("ignn_jax:", one_line(" ".join(message.split())), file=sys.stderr)
     sys.exit(2)
 
 

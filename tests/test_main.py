@@ -23,7 +23,7 @@ CONFIG, WORKDIR = "--config=configs/light_x2.py", "--workdir={}/run"
         ([CONFIG, WORKDIR, "--config.train.steps=abc"], "train.steps=abc"),
         ([CONFIG, WORKDIR, "--config.model=3"], "--config.model=3"),
         ([CONFIG, WORKDIR, "--workdri=x"], "Did you mean: workdir"),
-        ([CONFIG, WORKDIR, "stray"], "stray is not a flag"),
+        ([CONFIG, WORKDIR, "stra\x1by"], r"stra\x1by is not a flag"),
         ([WORKDIR], "--config is missing"),
         ([CONFIG], "--workdir is missing"),
         ([CONFIG, "--workdir="], "--workdir is missing"),
