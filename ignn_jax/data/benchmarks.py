@@ -7,16 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ignn_jax.data.layouts import (
-    find_pairs,
-    find_subfolder,
-    split_apart,
-    subfolders,
-)
+from ignn_jax.data.layouts import find_pairs, split_apart
 from ignn_jax.data.matching import PairFiles
 from ignn_jax.data.pairs import Pair, cut_to_scale, match_lr
 from ignn_jax.errors import InputError
 from ignn_jax.ops.bicubic import imresize
+from ignn_jax.pictures.folders import find_subfolder, subfolders
 from ignn_jax.pictures.reader import read_rgb
 
 # What is left of an image without its border must hold the window of SSIM.

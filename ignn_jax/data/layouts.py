@@ -18,9 +18,9 @@ The folder of the HR images may be given instead: LR images are then looked for 
 it. An LR image has the name of its HR image, perhaps with the scale after it. Where a
 set has no LR images for the scale, they are made of the HR images.
 
-What looks like LR images, but is in no known layout, is refused. Otherwise it would be
-taken for HR images, or made anew. `HR|LR` names two folders, whatever their layout, and
-`HR|bicubic` has LR images made, whatever there is.
+What looks like LR images, but is in no known layout, is refused (`mistaken.py`).
+Otherwise it would be taken for HR images, or made anew. `HR|LR` names two folders,
+whatever their layout, and `HR|bicubic` has LR images made, whatever there is.
 
 To add a layout, add it to `_LAYOUTS`, and new names of files to `matching.py`.
 """
@@ -32,8 +32,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ignn_jax.data.matching import Found, match, match_side_by_side, name_all
+from ignn_jax.data.mistaken import SCALE, refuse_lr, refuse_unused
 from ignn_jax.errors import InputError
-from ignn_jax.pictures.folders import list_images
+from ignn_jax.pictures.folders import find_subfolder, list_images, subfolders
 
 
 class _Layout(NamedTuple):
@@ -70,25 +71,6 @@ _LAYOUTS = (
         r"(?P<set>(train|test|valid?)_?)H", "{set}L$", ("{set}L/x{scale}", "{set}L")
     ),
 )
-_KNOWN = (
-    "HR with LR, LR/x2 or LR_bicubic/X2; X_HR with X_LR_bicubic/X2; X_HR_sub with "
-    "X_LR_bicubic_sub/x2 or X_LR_bicubic/X2_sub; trainH with trainL; GTmod12 with "
-    "LRbicx2; image_SRF_2; NAME_HR.png with NAME_LR.png; HR images alone"
-)
-
-_SCALE = re.compile(r"x([2348])([-_].*)?", re.IGNORECASE)
-# Folders, sets and files whose names let expect LR images. The first part of a file's
-# name is that of another file.
-_LR_FOLDER = re.compile(
-    r"(.*[^a-z])?(LR([^a-z].*|bic.*|x\d.*)?|LQ)|low[-_ ]?res(olution)?"
-    r"|(train|test|valid?)_?L|(.*[-_])?x[2348]([-_].*)?",
-    re.IGNORECASE,
-)
-_LR_SET = re.compile(
-    r"(.+_)?LR(_?(bicubic|bic|unknown|mild|wild|difficult|sub|x\d))*|trainL|testL",
-    re.IGNORECASE,
-)
-_LR_FILE = re.compile(r"(.+?)(_?x[2348]|_LR(BI)?_?(x?\d)?)(_s\d+)?", re.IGNORECASE)
 
 
 def find_pairs(folder: str | os.PathLike[str], *, scale: int) -> Found:
@@ -115,7 +97,9 @@ def find_pairs(folder: str | os.PathLike[str], *, scale: int) -> Found:
     lr = hr and _find_lr(hr, scale)
     hr = _for_scale(hr, scale) if hr else root
     paths = list_images(hr)
-    _refuse_lr(hr, paths)
+    refuse_lr(hr, paths)
+    if lr is None:
+        refuse_unused(hr, paths, scale)
     return _match(hr, paths, lr, scale)
 
 
@@ -209,7 +193,7 @@ def _find_lr(hr: pathlib.Path, scale: int) -> pathlib.Path | None:
             found: pathlib.Path | None = hr.parent
             for name in path.format(**names).split("/"):
                 found = found and find_subfolder(found, name)
-            if found and not find_subfolder(found, _SCALE.pattern):
+            if found and not find_subfolder(found, SCALE.pattern):
                 return found
     for name in _lr_beside(hr, scale):
         if _may_serve(hr.parent / name, scale):
@@ -223,7 +207,7 @@ def _find_lr(hr: pathlib.Path, scale: int) -> pathlib.Path | None:
 
 def _may_serve(lr: pathlib.Path, scale: int) -> bool:
     """Whether there may be LR images for a scale in a folder."""
-    names = [name for name in subfolders(lr) if _SCALE.fullmatch(name)]
+    names = [name for name in subfolders(lr) if SCALE.fullmatch(name)]
     scales = [name[1] for name in names] or re.findall(r"x(\d)", lr.name.lower())
     return not scales or str(scale) in scales
 
@@ -234,44 +218,6 @@ def _for_scale(folder: pathlib.Path, scale: int) -> pathlib.Path:
         return found
     _refuse_other_scales(folder, r"x\d(_sub)?", scale)
     return folder
-
-
-def _refuse_lr(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> None:
-    """Refuses a folder if it, or something in it, seems to hold LR images."""
-    own = folder.parent if _SCALE.fullmatch(folder.name) else folder
-    suspect = folder if _LR_SET.fullmatch(own.name) else None
-    stems = {path.stem.lower() for path in paths}
-    for path in paths if not suspect else ():
-        below = path.relative_to(folder)
-        for parent in below.parents:
-            if _LR_FOLDER.fullmatch(parent.name):
-                suspect = folder / parent
-        found = _LR_FILE.fullmatch(path.stem.lower())
-        if found and {found[1] + (found[5] or ""), f"{found[1]}_hr"} & stems:
-            suspect = path
-        if suspect:
-            break
-    if suspect:
-        raise InputError(
-            f"{suspect}: seems to hold LR images, and is in no layout that is known: "
-            f"{_KNOWN}; name both folders, as HR|LR, or give {folder}|bicubic if they "
-            "are HR images"
-        )
-
-
-def subfolders(folder: pathlib.Path) -> list[str]:
-    """The names of the folders in a folder, in no order."""
-    with os.scandir(folder) as entries:
-        # Not entry.is_dir(), which raises for a link that leads to itself.
-        return [entry.name for entry in entries if os.path.isdir(entry.path)]
-
-
-def find_subfolder(folder: pathlib.Path, pattern: str) -> pathlib.Path | None:
-    """The subfolder whose name matches in any case; an exact match is preferred."""
-    regex = re.compile(pattern, re.IGNORECASE)
-    found = [name for name in subfolders(folder) if regex.fullmatch(name)]
-    found.sort(key=lambda name: (re.fullmatch(pattern, name) is None, name))
-    return folder / found[0] if found else None
 
 
 def _refuse_other_scales(folder: pathlib.Path, pattern: str, scale: int) -> None:

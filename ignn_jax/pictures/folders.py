@@ -1,10 +1,12 @@
 """Picture files below a folder."""
 
 import os
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ignn_jax.errors import InputError
+from ignn_jax.files import reason_of
 from ignn_jax.pictures.formats import FORMATS
 from ignn_jax.pictures.raw import RAW_SUFFIXES
 
@@ -82,15 +84,42 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     Links to folders are followed; otherwise as `files_below`.
 
     Raises:
-      InputError: the folder does not exist or holds no image.
+      InputError: the folder does not exist or holds no image, or a folder in it cannot
+        be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of images")
-    paths = files_below(folder, IMAGE_SUFFIXES, follow_links=True)
+    errors: list[OSError] = []
+    paths = files_below(
+        folder, IMAGE_SUFFIXES, follow_links=True, onerror=errors.append
+    )
+    for error in errors:
+        raise InputError(
+            f"{error.filename}: cannot be read ({reason_of(error)}); make it readable, "
+            "or give only the folders that are"
+        )
     if not paths:
         raise InputError(
             f"{folder}: no image in this folder; give one with files that end in "
             + ", ".join(IMAGE_SUFFIXES)
         )
     return paths
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, in no order; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            # Not entry.is_dir(), which raises for a link that leads to itself.
+            return [entry.name for entry in entries if os.path.isdir(entry.path)]
+    except OSError:
+        return []
+
+
+def find_subfolder(folder: Path, pattern: str) -> Path | None:
+    """The subfolder whose name matches in any case; an exact match is preferred."""
+    regex = re.compile(pattern, re.IGNORECASE)
+    found = [name for name in subfolders(folder) if regex.fullmatch(name)]
+    found.sort(key=lambda name: (re.fullmatch(pattern, name) is None, name))
+    return folder / found[0] if found else None
