@@ -81,7 +81,8 @@ class Source(NamedTuple):
     Attributes:
       images: at least one image.
       left_out: (name, reason) of every HR file without an LR file, or the reverse.
-      lr: where the LR images of each source come from, in words.
+      lr: where the LR images of each source come from, in words; and the HR images if
+        they are all in a folder below that of the source.
     """
 
     images: list[SourceImage]
@@ -180,6 +181,9 @@ def _folder(argument: str, scale: int) -> Source:
         # LR images may be elsewhere.
         return (path.relative_to(root) if root in path.parents else path).as_posix()
 
+    # Whatever else is in the folder is not used: a user sees it here.
+    place = os.path.commonpath([files.hr.parent for files in found.pairs] or [root])
+    hr = f"HR from {place}, " if place != str(root) else ""
     return Source(
         [
             SourceImage(
@@ -190,5 +194,5 @@ def _folder(argument: str, scale: int) -> Source:
             for files in found.pairs
         ],
         [(relative(path), reason) for path, reason in found.unpaired],
-        [f"LR from {found.lr}" if found.lr else _MADE],
+        [hr + (f"LR from {found.lr}" if found.lr else _MADE)],
     )

@@ -30,7 +30,8 @@ def test_inspect_counts_names_and_draws(tmp_path, capsys):
     assert "smallest 60 x 40, median 80 x 80, largest 80 x 80" in out
     assert "LR images: 4 made, 2 given" in out
     assert f"  folder:{tmp_path}/a: LR made by MATLAB's bicubic\n" in out
-    assert f"  folder:{tmp_path}/b: LR from {tmp_path}/b/LR/x2\n" in out
+    hr, lr = f"HR from {tmp_path}/b/HR", f"LR from {tmp_path}/b/LR/x2"
+    assert f"  folder:{tmp_path}/b: {hr}, {lr}\n" in out
     assert "weight 3: 4 images, 86% of crops" in out
     assert "2 left out" in out
     assert f"1: is smaller than 40 x 40: folder:{tmp_path}/a/narrow.png" in out
