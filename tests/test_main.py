@@ -65,3 +65,12 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path):
         "ignn_jax: train.batch_size: 3 does not divide between 2 devices; give 2 or 4\n"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_before_the_first_step(tmp_path):
+    """Here while the config is read, which interrupts itself."""
+    config = tmp_path / "config.py"
+    config.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = run("-m", "ignn_jax.main", f"--config={config}", WORKDIR.format(tmp_path))
+    assert (done.returncode, done.stderr) == (130, "")
+    assert not (tmp_path / "run").exists()
