@@ -68,12 +68,12 @@ def load_config(path: str | os.PathLike[str]) -> ConfigDict:
     """
     text = os.fspath(path)
     file, argument = pathlib.Path(text), []
-    if not file.is_file() and ":" in text:
+    if not os.path.isfile(file) and ":" in text:
         name, _, rest = text.partition(":")
         file, argument = pathlib.Path(name), [rest]
     if not text:
         raise InputError("is empty; give a config file, such as configs/x2.py")
-    if not file.is_file():
+    if not os.path.isfile(file):  # False where it cannot be seen
         raise InputError(f"{file}: no such config file")
     is_json = file.suffix == ".json"
     config = _read_json(file) if is_json else _call_get_config(file, argument)

@@ -51,7 +51,7 @@ def find_benchmarks(
       InputError: a folder is missing, a name is given twice, or as `find_benchmark`.
     """
     root, _ = split_apart(data)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder")
     if sets is None:
         return [find_benchmark(data, scale=scale)]

@@ -85,7 +85,7 @@ def find_pairs(folder: str | os.PathLike[str], *, scale: int) -> Found:
         several sets, or LR images in a layout that is not known.
     """
     root, apart = split_apart(folder)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder; give a folder of images")
     if apart:
         return _find_apart(root, apart, scale)
@@ -117,7 +117,7 @@ def _find_apart(hr: pathlib.Path, apart: str, scale: int) -> Found:
     if apart == "bicubic":
         return _match(hr, list_images(hr), None, scale)
     lr = _absolute(apart)
-    if not lr.is_dir():
+    if not os.path.isdir(lr):
         raise InputError(f"{lr}: no such folder; give the folder of the LR images")
     lr = _for_scale(lr, scale)
     paths = list_images(hr)

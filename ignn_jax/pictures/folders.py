@@ -88,7 +88,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
         be read.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # False where it cannot be seen
         raise InputError(f"{folder}: no such folder; give a folder of images")
     errors: list[OSError] = []
     paths = files_below(

@@ -1,6 +1,7 @@
 """The curves of training runs, side by side in one picture."""
 
 import collections
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -82,7 +83,7 @@ def _column(rows: Sequence[dict[str, Any]], key: str) -> np.ndarray:
 
 def _read(run: pathlib.Path) -> list[dict[str, Any]]:
     path = run / FILENAME
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"{run}: no {FILENAME} in it; give the workdir of a training run"
         )

@@ -83,7 +83,7 @@ class Lock(contextlib.AbstractContextManager):
 
     def _take(self) -> None:
         folders = (self._workdir, *self._workdir.parents)
-        self._made = [folder for folder in folders if not folder.exists()]
+        self._made = [folder for folder in folders if not os.path.exists(folder)]
         check_output_folder(self._workdir, field="workdir")
         if not self._acquire():
             raise InputError(
