@@ -70,7 +70,12 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path):
 def test_ctrl_c_before_the_first_step(tmp_path):
     """Here while the config is read, which interrupts itself."""
     config = tmp_path / "config.py"
-    config.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    config.write_text(
+        "import signal\n"
+        # In the background, as CI may run it, Ctrl-C is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
     done = run("-m", "ignn_jax.main", f"--config={config}", WORKDIR.format(tmp_path))
     assert (done.returncode, done.stderr) == (130, "")
     assert not (tmp_path / "run").exists()
