@@ -94,10 +94,10 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     paths = files_below(
         folder, IMAGE_SUFFIXES, follow_links=True, onerror=errors.append
     )
-    for error in errors:
+    if errors:
         raise InputError(
-            f"{error.filename}: cannot be read ({reason_of(error)}); make it readable, "
-            "or give only the folders that are"
+            f"{errors[0].filename}: cannot be read ({reason_of(errors[0])}); make it "
+            "readable, or give only the folders that are"
         )
     if not paths:
         raise InputError(

@@ -1,5 +1,6 @@
 """Pictures, files and stand-ins for the network that several tests use."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def smooth(height=24, width=32):
     """Colors that JPEG and lossy WebP keep to within a few levels, [H, W, 3]."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return np.stack([100 + 2 * x, 60 + 3 * y, 200 - x - y], axis=-1)
+
+
+def make_unreadable(folder: Path, monkeypatch) -> None:
+    """For root too, who may read all."""
+    scandir = os.scandir
+
+    def scan(path):
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
 
 
 def save(path: Path, array: np.ndarray, **options) -> Path:

@@ -1,11 +1,10 @@
 """Which files are found below a folder."""
 
-import os
-
 import pytest
 
 from ignn_jax.errors import InputError
 from ignn_jax.pictures.folders import IMAGE_SUFFIXES, list_images, subfolders
+from tests.pictures import samples
 
 
 def test_list_images_is_recursive_sorted_and_skips_hidden(tmp_path):
@@ -38,14 +37,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
     """Its images would be missing without a word."""
     (tmp_path / "closed").mkdir()
     (tmp_path / "a.png").touch()
-    scandir = os.scandir
-
-    def scan(path):
-        if str(path).endswith("closed"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
+    samples.make_unreadable(tmp_path / "closed", monkeypatch)
     with pytest.raises(InputError, match=r"closed: cannot be read \(Permission den"):
         list_images(tmp_path)
     assert subfolders(tmp_path / "closed") == []

@@ -1,7 +1,5 @@
 """Where each picture is written."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -164,14 +162,7 @@ def test_trouble_with_one_source_fails_it_alone(tmp_path):
 def test_a_folder_below_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     picture = save(tmp_path / "a.png")
     save(tmp_path / "closed" / "b.png")
-    scandir = os.scandir
-
-    def scan(path):
-        if str(path).endswith("closed"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
+    samples.make_unreadable(tmp_path / "closed", monkeypatch)
     jobs, (error,), _ = plan_jobs([tmp_path], label="x2")
     assert [job.source for job in jobs] == [picture]
     assert str(error) == f"{tmp_path}/closed: cannot be read: Permission denied"
