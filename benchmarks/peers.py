@@ -1,6 +1,6 @@
 """What does it cost to upscale a picture file x2, and what would others take?
 
-python -m benchmarks.peers --photograph FILE [--sets DIR] [--checkouts DIR ...]
+python -m benchmarks.peers --photograph FILE [--data DIR] [--checkouts DIR ...]
 
 It times whole processes, from start to end: `ignn-jax upscale`, of this and of other
 checkouts, and others that this Python has: Pillow's Lanczos, and waifu2x where
@@ -24,8 +24,11 @@ from PIL import Image
 
 from benchmarks.common import SCALE, make_parser, publish
 from benchmarks.multiply_adds import multiply_adds
+from ignn_jax.cli.evaluate import names
 from ignn_jax.data.benchmarks import find_benchmarks, read_pair
+from ignn_jax.errors import InputError
 from ignn_jax.evaluation.scores import evaluate, mean_score
+from ignn_jax.pictures.reader import read_rgb
 from ignn_jax.weights.network import load
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
@@ -121,8 +124,7 @@ def cost(
 ) -> list[dict[str, Any]]:
     """A row for each program that upscales this picture."""
     source, target = folder / f"{name}.png", folder / "result.png"
-    with Image.open(args.photograph) as image:
-        photograph = image.convert("RGB")
+    photograph = Image.fromarray(read_rgb(args.photograph))
     photograph.resize(PICTURES[name], Image.Resampling.LANCZOS).save(source)
     for peer in peers.values():
         run(peer, source, target)
@@ -150,7 +152,7 @@ def quality(
     peers: dict[str, Peer], folder: pathlib.Path, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """A row for each program: multiply-adds, and PSNR and SSIM on Y of each set."""
-    sets = find_benchmarks(args.sets, args.set_names, scale=SCALE)
+    sets = find_benchmarks(args.data, args.sets, scale=SCALE)
     rows = []
     for title, peer in peers.items():
 
@@ -170,6 +172,20 @@ def quality(
     return rows
 
 
+def measure(args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table, by its title."""
+    peers, tables = find_peers(args), {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for picture in args.pictures:
+            title = "{} x {}, whole processes".format(*PICTURES[picture])
+            tables[title] = cost(peers, folder, picture, args)
+        if args.data:
+            title = "Quality, and multiply-adds for 256 x 256"
+            tables[title] = quality(peers, folder, args)
+    return tables
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, network=False)
     add = parser.add_argument
@@ -178,22 +194,15 @@ def main(argv: list[str] | None = None) -> None:
     add("--weights", default="tiny-x2", help="of x2")
     add("--tiles", nargs="+", default=["auto", "whole"], help="values of --tile")
     add("--checkouts", nargs="+", type=pathlib.Path, default=[REPOSITORY])
-    add("--sets", type=pathlib.Path, help="a folder of benchmark sets, for quality")
-    add("--set-names", nargs="+", default=["Set5", "Set14"])
+    add("--data", type=pathlib.Path, help="a folder of benchmark sets, for quality")
+    add("--sets", type=names, default=["Set5", "Set14"], help="subfolders of --data")
     args = parser.parse_args(argv)
 
     args.checkouts = [path.resolve() for path in args.checkouts]
-    peers, tables = find_peers(args), {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        for picture in args.pictures:
-            title = "{} x {}, whole processes".format(*PICTURES[picture])
-            tables[title] = cost(peers, folder, picture, args)
-        if args.sets:
-            tables["Quality, and multiply-adds for 256 x 256"] = quality(
-                peers, folder, args
-            )
-    publish(tables, args)
+    try:
+        publish(measure(args), args)
+    except InputError as error:
+        sys.exit(f"peers: {error}")
 
 
 if __name__ == "__main__":

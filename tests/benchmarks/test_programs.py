@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import statistics
 
 import numpy as np
@@ -166,3 +167,16 @@ def test_programs_beside_each_other(measure, tmp_path):
     assert lanczos["program"] == "Lanczos (Pillow)"
     assert lanczos["CPU s"] < ours["CPU s"]
     assert lanczos["of the first"] == lanczos["CPU s"] / ours["CPU s"]
+
+
+def test_mistakes_of_peers_are_one_line(tmp_path):
+    picture = save_pictures(tmp_path, count=1, side=16) / "0.png"
+    for options, reason in (
+        (["--photograph", tmp_path], f"{tmp_path}: is not a file"),
+        (
+            ["--photograph", picture, "--pictures", "--data", tmp_path, "--sets", "a"],
+            f"sets: a: no such folder in {tmp_path}",
+        ),
+    ):
+        with pytest.raises(SystemExit, match=f"^peers: {re.escape(reason)}"):
+            peers.main([str(option) for option in options])
