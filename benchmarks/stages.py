@@ -7,6 +7,8 @@ what this program takes longer than the one before, so that every stage is measu
 part of the whole.
 """
 
+from typing import Any
+
 import flax.traverse_util
 
 from benchmarks.common import (
@@ -36,9 +38,8 @@ STAGES = {
 _CAPTURED = ("embedding", "body")
 
 
-def make_programs(args) -> dict[str, Program]:
+def make_programs(model: Any, variables: Any, side: int) -> dict[str, Program]:
     """The network compiled up to the end of each stage."""
-    model, variables = make_network("ignn", args)
 
     def run(variables, lr, stages):
         sr, state = model.apply(
@@ -50,7 +51,7 @@ def make_programs(args) -> dict[str, Program]:
         found = flax.traverse_util.flatten_dict(state["intermediates"], sep="/")
         return [STAGES[stage]({**found, "sr": sr}) for stage in stages]
 
-    image = make_image(args.side, args.side)
+    image = make_image(side, side)
     names = list(STAGES)
     return {
         name: Program(
@@ -71,8 +72,9 @@ def main(argv: list[str] | None = None) -> None:
     args.side = args.side or (100 if args.size == "full" else 128)
 
     peak = peak_flops(args.dtype)
-    by_hand = multiply_adds(make_network("ignn", args)[0], args.side)
-    times = time_in_turn(make_programs(args), args.repeats)
+    model, variables = make_network("ignn", args)
+    by_hand = multiply_adds(model, args.side)
+    times = time_in_turn(make_programs(model, variables, args.side), args.repeats)
     whole = summarize(times["tail"])["s"]
     rows, before = [], 0
     for name, seconds in times.items():

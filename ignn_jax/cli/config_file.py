@@ -73,6 +73,10 @@ def load_config(path: str | os.PathLike[str]) -> ConfigDict:
         file, argument = pathlib.Path(name), [rest]
     if not text:
         raise InputError("is empty; give a config file, such as configs/x2.py")
+    if os.path.isdir(file):
+        run = file / "config.json"
+        example = run if os.path.isfile(run) else "configs/x2.py"
+        raise InputError(f"{file}: is a folder; give a config file, such as {example}")
     if not os.path.isfile(file):  # False where it cannot be seen
         raise InputError(f"{file}: no such config file")
     is_json = file.suffix == ".json"

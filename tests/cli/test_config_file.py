@@ -105,7 +105,10 @@ def test_other_files(tmp_path, name, content, reason):
 
 
 def test_missing_files(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path}: no such config file"
+    folder = f"{tmp_path}: is a folder; give a config file, such as "
+    assert refusal(tmp_path) == folder + "configs/x2.py"
+    (tmp_path / "config.json").touch()
+    assert refusal(tmp_path) == folder + str(tmp_path / "config.json")
     assert refusal(tmp_path / "a.py:b") == f"{tmp_path / 'a.py'}: no such config file"
     assert refusal("").startswith("is empty")
 
