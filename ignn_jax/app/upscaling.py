@@ -23,6 +23,7 @@ class Machine(NamedTuple):
     tile: int | str | None = "auto"
     device: str | None = None
     dtype: str | None = None
+    programs: Path | None = None
 
 
 @functools.lru_cache(maxsize=2)

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.weights.find import find_weights, pretrained
 
     weights = tuple(map(str, args.weights or pretrained()))
-    machine = Machine(args.tile, args.device, args.dtype)
+    machine = Machine(args.tile, args.device, args.dtype, args.programs)
     for name in weights:
         find_weights(name)  # now, rather than on the page
     with temporary_folder() as folder:

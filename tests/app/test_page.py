@@ -174,6 +174,16 @@ def test_results_are_those_of_the_command_line(
         assert [archive.read(name) for name in archive.namelist()] == expected
 
 
+def test_programs_are_kept_where_the_command_line_keeps_them(monkeypatch, tmp_path):
+    apps = []
+    monkeypatch.setattr("ignn_jax.cli.compile_cache.enable", lambda: tmp_path)
+    monkeypatch.setattr(
+        "ignn_jax.app.server.serve", lambda app, **options: apps.append(app)
+    )
+    assert main(["app", "--no-browser"]) == 0
+    assert apps[0].machine.programs == tmp_path
+
+
 def test_the_slider_shows_bicubic_and_the_network(open_page, server, pictures):
     page = open_page()
     add(page, pictures[0])
