@@ -219,7 +219,7 @@ def _header(results):
 
 
 def format_table(results: Mapping[str, Any]) -> str:
-    """The results in Markdown, for docs/models.md."""
+    """The results in Markdown, for docs/weights.md."""
     networks, machine = results["networks"], results["machine"]
     sets = list(networks["bicubic"]["sets"])
     rows = [["", "parameters", "steps", "hours", "validation", *sets]]
