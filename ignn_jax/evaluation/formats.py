@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ignn_jax.evaluation.published import published_note, published_scores
-from ignn_jax.evaluation.results import SetResult
+from ignn_jax.evaluation.results import Comparison, SetResult, networks_of
 from ignn_jax.evaluation.scores import BICUBIC, Score
 from ignn_jax.tables import text_table
 
@@ -27,6 +27,7 @@ def format_set(result: SetResult, *, scale: int) -> str:
         f"{len(result.images)} images of {result.folder}; {result.lr}"
         + f"; {before} of them scored before an interruption" * bool(before),
         _format_images(result),
+        *_format_comparisons(result),
     ]
     table = _format_published(result, scale=scale)
     return "\n".join([*lines, *(["", table] if table else [])])
@@ -48,6 +49,17 @@ def _format_images(result: SetResult) -> str:
         [("", *result.means), *((name, *row.values()) for name, row in rows.items())],
         align="<>",
     )
+
+
+def _format_comparisons(result: SetResult) -> list[str]:
+    """The networks beside the first, a line for each."""
+    first = next(iter(networks_of([result])), "")
+    return [
+        f"{method} minus {first}: {one.psnr:+.3f} dB, ahead on {one.ahead} of "
+        f"{len(result.images)} images, behind on {one.behind} "
+        f"(sign test: p = {one.p:.2g})"
+        for method, one in result.comparisons.items()
+    ]
 
 
 def _format_published(result: SetResult, *, scale: int) -> str:
@@ -108,6 +120,7 @@ def _set_to_json(result: SetResult, scale: int) -> dict[str, Any]:
         "folder": result.folder,
         "lr": result.lr,
         "means": _plain(result.means),
+        "minus_first": _plain(result.comparisons),
         "published": _plain(theirs),
         "images": [
             {
@@ -123,7 +136,9 @@ def _set_to_json(result: SetResult, scale: int) -> dict[str, Any]:
     }
 
 
-def _plain(scores: dict[str, Score]) -> dict[str, dict[str, float | str]]:
+def _plain(
+    scores: Mapping[str, Score | Comparison],
+) -> dict[str, dict[str, float | str]]:
     return {
         method: {
             key: value if math.isfinite(value) else str(value)

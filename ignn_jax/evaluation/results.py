@@ -48,6 +48,22 @@ class ImageResult(NamedTuple):
         return 0.0 if score == bicubic else score.psnr - bicubic.psnr  # not inf - inf
 
 
+class Comparison(NamedTuple):
+    """A network beside the first one, over the images of a set.
+
+    Attributes:
+      psnr: the mean of its PSNR less that of the first, in dB.
+      ahead, behind: the number of images on which its PSNR is higher, and lower.
+      p: of the two-sided sign test: the probability of at least so uneven a count if
+        either were ahead on half of the images.
+    """
+
+    psnr: float
+    ahead: int
+    behind: int
+    p: float
+
+
 class SetResult(NamedTuple):
     """One set's results.
 
@@ -76,6 +92,22 @@ class SetResult(NamedTuple):
             method: mean_score(image.scores[method] for image in self.images)
             for method in self.images[0].scores
         }
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """Each network but the first, beside the first; empty without several."""
+        first, *others = networks_of([self]) or [""]
+        return {method: self._compare(method, first) for method in others}
+
+    def _compare(self, method, other):
+        from scipy.stats import binomtest  # slow to import
+
+        pairs = [(image.scores[method], image.scores[other]) for image in self.images]
+        # Not inf - inf.
+        gains = [0.0 if a.psnr == b.psnr else a.psnr - b.psnr for a, b in pairs]
+        ahead, behind = (sum(sign * gain > 0 for gain in gains) for sign in (1, -1))
+        p = binomtest(ahead, ahead + behind).pvalue if ahead + behind else 1.0
+        return Comparison(float(np.mean(gains)), ahead, behind, float(p))
 
     @property
     def lr(self) -> str:

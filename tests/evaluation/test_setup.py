@@ -128,6 +128,7 @@ def test_files_and_tables_of_several(ignn, edsr, data, tmp_path, capsys):
     output = capsys.readouterr().out
     assert output.startswith("IGNN ignn, k=1: trained with neighbors=2, evaluated with")
     assert all(name in output for name in ["bicubic", *names])
+    assert "\nIGNN ignn, k=2 minus IGNN ignn, k=1: " in output
 
     content = json.loads((tmp_path / "json").read_text())
     assert [method["label"] for method in content["methods"]] == names
@@ -139,6 +140,9 @@ def test_files_and_tables_of_several(ignn, edsr, data, tmp_path, capsys):
     assert list(means) == ["bicubic", *names]
     assert any("k=1: trained with" in line for line in content["protocol"])
     assert len({means[name]["psnr"] for name in names}) == 3
+    others = content["sets"][0]["minus_first"]
+    assert list(others) == names[1:]
+    assert others[names[2]]["ahead"] + others[names[2]]["behind"] == 2
 
     lines = (tmp_path / "csv").read_text().splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
