@@ -16,7 +16,12 @@ from PIL import Image
 
 from ignn_jax.data.matching import match
 from ignn_jax.errors import InputError
-from ignn_jax.pictures.folders import IMAGE_SUFFIXES, find_subfolder, subfolders
+from ignn_jax.pictures.folders import (
+    IMAGE_SUFFIXES,
+    find_subfolder,
+    open_file,
+    subfolders,
+)
 
 _KNOWN = (
     "HR with LR, LR/x2 or LR_bicubic/X2; X_HR with X_LR_bicubic/X2; X_HR_sub with "
@@ -157,7 +162,7 @@ class _Look(NamedTuple):
 
 def _size(path: pathlib.Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             return image.size
     except Exception:
         return 0, 0
@@ -165,7 +170,7 @@ def _size(path: pathlib.Path) -> tuple[int, int]:
 
 def _look(path: pathlib.Path) -> _Look:
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             gray = np.asarray(image.convert("L").resize((_SIDE, _SIDE)), np.float32)
             return _Look(image.size, gray.ravel() - gray.mean())
     except Exception:

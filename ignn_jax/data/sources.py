@@ -19,6 +19,7 @@ import skimage
 
 from ignn_jax.data.layouts import find_pairs, split_apart
 from ignn_jax.errors import InputError
+from ignn_jax.pictures.folders import open_file
 
 # Natural color photographs only, no pictures of microscopes or telescopes. Of the
 # stereo pair of a motorcycle only the left one: with the same scene in the training
@@ -56,7 +57,7 @@ class ImageFile(NamedTuple):
         return f"{os.path.abspath(self.path)} {status.st_size} {status.st_mtime_ns}"
 
     def open(self) -> BinaryIO:
-        return self.path.open("rb")
+        return open_file(self.path)
 
 
 class SourceImage(NamedTuple):

@@ -1,9 +1,12 @@
 """Picture files below a folder."""
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import BinaryIO
 
 from ignn_jax.errors import InputError
 from ignn_jax.files import reason_of
@@ -105,6 +108,17 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
             + ", ".join(IMAGE_SUFFIXES)
         )
     return paths
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file to read its bytes.
+
+    Raises:
+      OSError: it cannot be opened, or is something else: a pipe would block.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    return path.open("rb")
 
 
 def subfolders(folder: Path) -> list[str]:

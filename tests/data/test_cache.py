@@ -132,6 +132,7 @@ def test_files_of_every_kind_are_read_or_named(tmp_path):
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "dangling.png").symlink_to(folder / "gone.png")
     (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
     Image.fromarray(_picture(2, 1, 9)).save(folder / "line.png")
 
     images = load_set(f"folder:{folder}", scale=2, cache=tmp_path / "cache")
@@ -149,10 +150,12 @@ def test_files_of_every_kind_are_read_or_named(tmp_path):
         "dangling.png",
         "empty.jpg",
         "line.png",
+        "pipe.png",
         "text.png",
     ]
     assert "truncated" in reasons["cut.png"]
     assert "No such file" in reasons["dangling.png"]
+    assert "not a file" in reasons["pipe.png"]
     assert "not an image" in reasons["text.png"]
     assert "smaller than 2 x 2" in reasons["line.png"]
 

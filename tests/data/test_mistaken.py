@@ -1,5 +1,7 @@
 """LR images that are told by what they show, whatever their folders are called."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,3 +79,11 @@ def test_other_images_of_the_same_names_are_none(tmp_path):
     (tmp_path / "damaged" / "0.png").write_bytes(b"not a picture")
     assert lr_of(tmp_path) == [None] * 10
     assert lr_of(tmp_path / "a") == [None] * 3
+
+
+def test_pipes_do_not_block(tmp_path):
+    hr = save_hr(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    os.mkfifo(tmp_path / "b" / "0.png")
+    assert lr_of(hr) == [None] * 3  # looks beside it
+    assert lr_of(tmp_path) == [None] * 4  # two are called 0.png
