@@ -42,10 +42,10 @@ class ImageResult(NamedTuple):
         _, *networks = self.scores
         return self.gain_of(networks[0]) if networks else 0.0
 
-    def gain_of(self, method: str) -> float:
-        """A method's PSNR over bicubic's in dB."""
-        bicubic, score = self.scores[BICUBIC], self.scores[method]
-        return 0.0 if score == bicubic else score.psnr - bicubic.psnr  # not inf - inf
+    def gain_of(self, method: str, over: str = BICUBIC) -> float:
+        """A method's PSNR over that of another in dB."""
+        ours, theirs = self.scores[method].psnr, self.scores[over].psnr
+        return 0.0 if ours == theirs else ours - theirs  # not inf - inf
 
 
 class Comparison(NamedTuple):
@@ -102,9 +102,7 @@ class SetResult(NamedTuple):
     def _compare(self, method, other):
         from scipy.stats import binomtest  # slow to import
 
-        pairs = [(image.scores[method], image.scores[other]) for image in self.images]
-        # Not inf - inf.
-        gains = [0.0 if a.psnr == b.psnr else a.psnr - b.psnr for a, b in pairs]
+        gains = [image.gain_of(method, other) for image in self.images]
         ahead, behind = (sum(sign * gain > 0 for gain in gains) for sign in (1, -1))
         p = binomtest(ahead, ahead + behind).pvalue if ahead + behind else 1.0
         return Comparison(float(np.mean(gains)), ahead, behind, float(p))
