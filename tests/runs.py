@@ -81,8 +81,9 @@ def succeeded(process: subprocess.Popen) -> str:
 
 
 def devices(count: int) -> dict[str, str]:
-    """The environment of a process with so many devices."""
+    """The environment of a process with so many devices, which are CPUs."""
     return {
+        "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
         "NPROC": "8",
     }

@@ -3,7 +3,7 @@
 Queries are searched a tile of the grid at a time. The windows of a tile's queries
 overlap almost entirely, so their union is cut out once and the distances are one matrix
 product, masked to each query's own window and handed to `lax.top_k`. Memory is that of
-a tile, whatever the size of the image.
+a tile, or of some on accelerators, whatever the size of the image.
 
 Images are [B, H, W, E], patches are counted row by row.
 """
@@ -28,6 +28,8 @@ from ignn_jax.ops.windows import window_sides, window_starts, windows_union
 TILE = 16
 # Candidates compared at once; a larger search goes through blocks of this size.
 BLOCK = 4096
+# Distances computed at once on accelerators (128 MB), which are slow at small steps.
+AT_ONCE = 2**25
 
 
 class Graph(NamedTuple):
@@ -127,6 +129,9 @@ def nearest_patches(
     found = jax.lax.map(
         lambda tile: search.tile(*tile),
         tuple(n.ravel() for n in jnp.meshgrid(*numbers, indexing="ij")),
+        batch_size=_tiles_at_once(
+            tiles, rows.tile * columns.tile * search.block * columns.union
+        ),
     )
 
     def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
@@ -135,6 +140,22 @@ def nearest_patches(
         return x[:, :m1, :m2]
 
     return jax.tree.map(assemble, found)
+
+
+def _tiles_at_once(tiles, distances) -> int | None:
+    """How many tiles to search at once; `None` for one, in a plain loop.
+
+    Args:
+      tiles: images, and tiles along each axis.
+      distances: of a tile, at a time.
+    """
+    # A size that only an exported program knows cannot be divided.
+    if jax.default_backend() == "cpu" or any(map(is_symbolic_dim, tiles)):
+        return None
+    count = math.prod(tiles)
+    most = max(1, AT_ONCE // distances)
+    # A divisor: what remained would be compiled as another program.
+    return max(n for n in range(1, min(count, most) + 1) if count % n == 0)
 
 
 def _sides(shape):

@@ -1,5 +1,6 @@
 """The search in blocks against one that compares every pair of patches."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -100,6 +101,43 @@ def test_search_finds_the_nearest(name, block):
     np.testing.assert_allclose(
         ours.distances.reshape(-1, k), theirs[..., 0], rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("at_once", [1, 2 * 6**2 * 9**2, knn.AT_ONCE])
+@pytest.mark.parametrize("name", ["windowed", "scale 3", "same scale"])
+def test_tiles_searched_at_once_find_the_same(name, at_once, monkeypatch):
+    """As on accelerators."""
+    settings = SETTINGS[name]
+    height, width, scale = (settings[k] for k in ("height", "width", "scale"))
+    rng = np.random.default_rng(0)
+    queries = rng.normal(size=(3, height, width, 4)).astype(np.float32)
+    candidates = queries[:, ::scale, ::scale]
+    monkeypatch.setattr(knn, "TILE", 6)
+    monkeypatch.setattr(knn, "AT_ONCE", at_once)
+    found = []
+    for backend in ("cpu", "gpu"):
+        jax.clear_caches()  # which hold programs of the other one
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        found.append(search(queries, candidates, **settings))
+    jax.clear_caches()
+    ours, theirs = found
+    np.testing.assert_array_equal(ours.indices, theirs.indices)
+    np.testing.assert_allclose(ours.distances, theirs.distances, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours.labels, theirs.labels, rtol=1e-5, atol=1e-5)
+
+
+def test_tiles_are_divided_evenly(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(knn, "AT_ONCE", 1000)
+    for tiles, distances, expected in (
+        ((16, 3, 3), 100, 9),  # of 10 at most
+        ((1, 2, 3), 100, 6),
+        ((1, 1, 13), 100, 1),
+        ((4, 1, 1), 2000, 1),
+    ):
+        assert knn._tiles_at_once(tiles, distances) == expected
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert knn._tiles_at_once((16, 3, 3), 100) is None
 
 
 def test_ties_go_to_the_first_candidate():

@@ -77,7 +77,10 @@ def resumed(folder):
     (folder / "resumed" / "checkpoints" / "40000.orbax-checkpoint-tmp").mkdir()
     (folder / "resumed" / ".0123456789abcdef.part").write_bytes(b"half")
     state, told_again = train_here(folder, "resumed", changes)
-    jax.tree.map(np.testing.assert_array_equal, state, whole)
+    # On a GPU two runs never agree to the last bit.
+    rtol = 0 if jax.default_backend() == "cpu" else 1e-4
+    for ours, theirs in zip(*map(jax.tree.leaves, (state, whole)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
     return told, told_again
 
 

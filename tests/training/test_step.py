@@ -210,6 +210,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
     assert healed.params["w"] != before.params["w"]
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="not on a CPU")
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_no_convolution_is_in_a_loop_on_cpu(accumulate):
     """There its gradient takes 20 times as long."""

@@ -85,6 +85,7 @@ def test_ignn_of_the_authors_program(tmp_path, scale, fresh):
     back = torch.load(tmp_path / "back.pth", weights_only=True)["net_state_dict"]
     again = originals.IGNN(scale, features=4, blocks=2)
     torch.nn.DataParallel(again).load_state_dict(back, strict=True)
+    again.cpu()  # DataParallel puts it on a GPU if there is one
     np.testing.assert_allclose(run_torch(again, small, lr), theirs, rtol=0, atol=2e-4)
     if not fresh:
         for name, tensor in network.state_dict().items():
