@@ -60,6 +60,26 @@ def test_ignn_beside_edsr(measure, name, side):
 
 
 @pytest.mark.slow
+def test_search(measure):
+    _, (rows,) = measure(
+        *("search", "--images", 2, "--side", 40, "--features", 4, "--tiles", "1,3")
+    )
+    assert [row["tiles at once"] for row in rows] == ["1", "3"]
+    assert [row["found"] for row in rows] == [1, 1]
+    assert rows[0]["memory planned, GB"] < rows[1]["memory planned, GB"]
+
+
+@pytest.mark.slow
+def test_precision(measure, tmp_path):
+    save_pictures(tmp_path, 2)
+    _, (rows,) = measure("precision", "--data", tmp_path, "--weights", "tiny-x2")
+    exact, default, half = rows
+    assert exact["other levels"] == default["other levels"] == 0  # on a CPU
+    assert 0 < half["other levels"] < 0.5
+    assert half["largest difference"] < 4
+
+
+@pytest.mark.slow
 def test_growth(measure):
     _, (sides, neighbors) = measure(
         *("growth", "--size", "tiny", "--embedding", "rgb"),
