@@ -222,12 +222,6 @@ def programs_of(
 def measure(args: argparse.Namespace, config: ConfigDict) -> dict[str, Any]:
     """The rows of each table, by its title."""
     devices = find_devices(args.target)
-    # Some code asks, while it is traced, what it will run on.
-    with mock.patch.object(jax, "default_backend", return_value=devices[0].platform):
-        return _measure(args, config, devices)
-
-
-def _measure(args, config, devices):
     configs = [config, as_edsr(config)] if args.edsr else [config]
     summary, too_large, tables = [], [], {}
     for each in configs:
@@ -287,7 +281,10 @@ def main(argv: list[str] | None = None) -> None:
     overrides = [f"--config.{override}" for override in args.overrides]
     try:
         config = resolve(read_config([f"--config={args.config}", *overrides]))
-        tables = measure(args, config)
+        # Some code asks, while it is traced, what it will run on.
+        target, _, _ = args.target.partition(":")
+        with mock.patch.object(jax, "default_backend", return_value=target):
+            tables = measure(args, config)
     except InputError as error:
         sys.exit(f"accelerators: {error}")
     publish(tables, args, device="none, only compiled for it")

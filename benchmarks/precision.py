@@ -52,8 +52,8 @@ def measure(weights: str, data: str) -> list[dict[str, Any]]:
             {
                 "network": weights,
                 "arithmetic": label,
-                "PSNR, dB": f"{mean.psnr:.3f}",
-                "SSIM": f"{mean.ssim:.5f}",
+                "PSNR, dB": mean.psnr,
+                "SSIM": mean.ssim,
                 "other levels": float((differences > 0).mean()),
                 "largest difference": int(differences.max()),
             }

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     find = functools.partial(construct_graph, scale=SCALE, config=GraphConfig())
     programs = {}
     for tiles in map(int, args.tiles.split(",")):
-        jax.clear_caches()  # which do not know of the number
+        jax.clear_caches()  # or the program for the last number would be found again
         at_once = tiles if tiles > 1 else None
         with mock.patch.object(search, "_tiles_at_once", return_value=at_once):
             programs[str(tiles)] = Program(find, *images)

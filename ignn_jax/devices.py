@@ -36,6 +36,15 @@ def check_devices() -> None:
         ) from error
 
 
+def default_platform() -> str:
+    """What programs will run on, unless their arrays say otherwise: "cpu", "gpu"..."""
+    config: Any = jax.config  # its options are not declared
+    device = config.jax_default_device
+    if device is None:
+        return jax.default_backend()
+    return device if isinstance(device, str) else device.platform
+
+
 def available_memory(device: jax.Device) -> float:
     """Bytes that a program on this device may plan to use."""
     if device.platform == "cpu":

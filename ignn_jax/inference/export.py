@@ -116,10 +116,10 @@ def export_onnx(
 
     lr = jax.ShapeDtypeStruct((1, 3, *shape), jnp.float32)
     # While jax2onnx traces, it has its own fori_loop, which cannot use what is around
-    # it. So JAX traces first.
-    program: Callable[..., Any] = jax.extend.core.jaxpr_as_fun(
-        jax.make_jaxpr(network)(lr)
-    )
+    # it. So JAX traces first; as for a CPU, where the loops are plain.
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        traced = jax.make_jaxpr(network)(lr)
+    program: Callable[..., Any] = jax.extend.core.jaxpr_as_fun(traced)
     try:
         with _quiet("onnx_ir"):
             proto: Any = jax2onnx.to_onnx(

@@ -3,7 +3,7 @@
 Queries are searched a tile of the grid at a time. The windows of a tile's queries
 overlap almost entirely, so their union is cut out once and the distances are one matrix
 product, masked to each query's own window and handed to `lax.top_k`. Memory is that of
-a tile, or of some on accelerators, whatever the size of the image.
+one tile, or of several on accelerators, whatever the size of the image.
 
 Images are [B, H, W, E], patches are counted row by row.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from jax.export import is_symbolic_dim
 from jaxtyping import Float, Int
 
+from ignn_jax.devices import default_platform
 from ignn_jax.ops.patches import grid_region, patch_grid, unfold
 from ignn_jax.ops.regions import Region
 from ignn_jax.ops.types import Array
@@ -28,7 +29,8 @@ from ignn_jax.ops.windows import window_sides, window_starts, windows_union
 TILE = 16
 # Candidates compared at once; a larger search goes through blocks of this size.
 BLOCK = 4096
-# Distances computed at once on accelerators (128 MB), which are slow at small steps.
+# Numbers in the arrays of the tiles that are searched at once on accelerators, on which
+# many small steps are slow. Each such array takes 128 MiB.
 AT_ONCE = 2**25
 
 
@@ -125,16 +127,26 @@ def nearest_patches(
         exclude_self=scale == 1 and (regions is not None or math.prod(sides) > 1),
     )
     tiles = (queries.shape[0], rows.first.shape[0], columns.first.shape[0])
+    candidates_at_once = search.block * columns.union
+    at_once = _tiles_at_once(
+        tiles,
+        candidates_at_once * rows.tile * columns.tile,
+        candidates_at_once * patch_size**2 * queries.shape[3],
+    )
+    # What remained would be compiled as a second program.
+    spare = -math.prod(tiles) % at_once if at_once else 0
     numbers = (jnp.arange(n, dtype=jnp.int32) for n in tiles)
     found = jax.lax.map(
         lambda tile: search.tile(*tile),
-        tuple(n.ravel() for n in jnp.meshgrid(*numbers, indexing="ij")),
-        batch_size=_tiles_at_once(
-            tiles, rows.tile * columns.tile * search.block * columns.union
+        tuple(
+            jnp.pad(n.ravel(), (0, spare), mode="edge")
+            for n in jnp.meshgrid(*numbers, indexing="ij")
         ),
+        batch_size=at_once,
     )
 
     def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
+        x = x[: len(x) - spare] if spare else x
         x = x.reshape(*tiles, *x.shape[1:]).swapaxes(2, 3)
         x = x.reshape(tiles[0], tiles[1] * rows.tile, -1, *x.shape[5:])
         return x[:, :m1, :m2]
@@ -142,20 +154,19 @@ def nearest_patches(
     return jax.tree.map(assemble, found)
 
 
-def _tiles_at_once(tiles, distances) -> int | None:
+def _tiles_at_once(tiles, *sizes) -> int | None:
     """How many tiles to search at once; `None` for one, in a plain loop.
 
     Args:
-      tiles: images, and tiles along each axis.
-      distances: of a tile, at a time.
+      tiles: the numbers of images, of rows of tiles, and of columns.
+      sizes: of the largest arrays of one tile.
     """
     # A size that only an exported program knows cannot be divided.
-    if jax.default_backend() == "cpu" or any(map(is_symbolic_dim, tiles)):
+    if default_platform() == "cpu" or any(map(is_symbolic_dim, tiles)):
         return None
     count = math.prod(tiles)
-    most = max(1, AT_ONCE // distances)
-    # A divisor: what remained would be compiled as another program.
-    return max(n for n in range(1, min(count, most) + 1) if count % n == 0)
+    rounds = math.ceil(count / max(1, AT_ONCE // max(sizes)))
+    return math.ceil(count / rounds)
 
 
 def _sides(shape):

@@ -103,10 +103,10 @@ def test_search_finds_the_nearest(name, block):
     )
 
 
-@pytest.mark.parametrize("at_once", [1, 2 * 6**2 * 9**2, knn.AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, 3 * 6**2 * 10**2, knn.AT_ONCE])
 @pytest.mark.parametrize("name", ["windowed", "scale 3", "same scale"])
 def test_tiles_searched_at_once_find_the_same(name, at_once, monkeypatch):
-    """As on accelerators."""
+    """As on accelerators: one, some of them, or all."""
     settings = SETTINGS[name]
     height, width, scale = (settings[k] for k in ("height", "width", "scale"))
     rng = np.random.default_rng(0)
@@ -129,13 +129,16 @@ def test_tiles_searched_at_once_find_the_same(name, at_once, monkeypatch):
 def test_tiles_are_divided_evenly(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(knn, "AT_ONCE", 1000)
-    for tiles, distances, expected in (
-        ((16, 3, 3), 100, 9),  # of 10 at most
+    for tiles, size, expected in (
+        ((16, 3, 3), 100, 10),  # 15 rounds
         ((1, 2, 3), 100, 6),
-        ((1, 1, 13), 100, 1),
+        ((1, 1, 13), 100, 7),
         ((4, 1, 1), 2000, 1),
     ):
-        assert knn._tiles_at_once(tiles, distances) == expected
+        assert knn._tiles_at_once(tiles, size, 7) == expected
+        assert knn._tiles_at_once(tiles, 7, size) == expected
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert knn._tiles_at_once((16, 3, 3), 100) is None
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert knn._tiles_at_once((16, 3, 3), 100) is None
 
