@@ -133,16 +133,14 @@ def nearest_patches(
         candidates_at_once * rows.tile * columns.tile,
         candidates_at_once * patch_size**2 * queries.shape[3],
     )
-    # What remained would be compiled as a second program.
+    axes = (jnp.arange(n, dtype=jnp.int32) for n in tiles)
+    numbers = [n.ravel() for n in jnp.meshgrid(*axes, indexing="ij")]
+    # The last round is full too: what remained would be compiled as a second program.
     spare = -math.prod(tiles) % at_once if at_once else 0
-    numbers = (jnp.arange(n, dtype=jnp.int32) for n in tiles)
+    if spare:
+        numbers = [jnp.pad(n, (0, spare), mode="edge") for n in numbers]
     found = jax.lax.map(
-        lambda tile: search.tile(*tile),
-        tuple(
-            jnp.pad(n.ravel(), (0, spare), mode="edge")
-            for n in jnp.meshgrid(*numbers, indexing="ij")
-        ),
-        batch_size=at_once,
+        lambda tile: search.tile(*tile), tuple(numbers), batch_size=at_once
     )
 
     def assemble(x):  # [B * tiles, tile, tile, ...] -> [B, M1, M2, ...]
