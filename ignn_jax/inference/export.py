@@ -117,7 +117,7 @@ def export_onnx(
     lr = jax.ShapeDtypeStruct((1, 3, *shape), jnp.float32)
     # While jax2onnx traces, it has its own fori_loop, which cannot use what is around
     # it. So JAX traces first; as for a CPU, where the loops are plain.
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with jax.default_device("cpu"):
         traced = jax.make_jaxpr(network)(lr)
     program: Callable[..., Any] = jax.extend.core.jaxpr_as_fun(traced)
     try:
