@@ -29,8 +29,8 @@ from ignn_jax.ops.windows import window_sides, window_starts, windows_union
 TILE = 16
 # Candidates compared at once; a larger search goes through blocks of this size.
 BLOCK = 4096
-# Numbers in the arrays of the tiles that are searched at once on accelerators, on which
-# many small steps are slow. Each such array takes 128 MiB.
+# Accelerators are slow at many small steps, so they search several tiles at once. Their
+# largest array together holds at most so many numbers, 128 MiB.
 AT_ONCE = 2**25
 
 

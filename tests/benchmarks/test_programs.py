@@ -75,6 +75,8 @@ def test_precision(measure, tmp_path):
     _, (rows,) = measure("precision", "--data", tmp_path, "--weights", "tiny-x2")
     exact, default, half = rows
     assert exact["other levels"] == default["other levels"] == 0  # on a CPU
+    assert exact["lost, dB"] == default["lost, dB"] == 0
+    assert half["lost, dB"] == pytest.approx(exact["PSNR, dB"] - half["PSNR, dB"])
     assert 0 < half["other levels"] < 0.5
     assert half["largest difference"] < 4
 
