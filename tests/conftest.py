@@ -31,6 +31,8 @@ install_import_hook(
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# The tests' tolerances are those of float32. GPUs and TPUs use fewer bits by default.
+jax.config.update("jax_default_matmul_precision", "highest")
 # Compiling takes most of the tests' time, and this halves it. The golden tests, and
 # programs in new processes, are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)

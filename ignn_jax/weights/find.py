@@ -21,7 +21,9 @@ def pretrained() -> dict[str, pathlib.Path]:
 
 
 def default_weights(scale: int | None = None, *, outscale: float | None = None) -> str:
-    """The name of the largest weights that come with the package for a scale.
+    """The name of the smallest weights that come with the package for a scale.
+
+    They are those of the fastest network.
 
     Args:
       scale: of the network; None means the one that suits `outscale`.
@@ -44,7 +46,7 @@ def default_weights(scale: int | None = None, *, outscale: float | None = None) 
             "weights, or leave out the scale and set the output scale instead",
             field="scale",
         )
-    return max(fitting, key=lambda name: files[name].stat().st_size)
+    return min(fitting, key=lambda name: files[name].stat().st_size)
 
 
 def find_weights(weights: str | os.PathLike[str]) -> pathlib.Path:

@@ -30,7 +30,7 @@ def names(tmp_path, monkeypatch):
     """The names of two networks for x2 and one for x4, in place of the package's."""
     folder = tmp_path / "pretrained"
     folder.mkdir()
-    for name, scale, features in (("a-x2", 2, 8), ("b-x2", 2, 4), ("c-x4", 4, 16)):
+    for name, scale, features in (("a-x2", 2, 4), ("b-x2", 2, 8), ("c-x4", 4, 16)):
         model = EDSR(scale=scale, features=features, num_blocks=1)
         save(
             folder / f"{name}.safetensors",
@@ -58,7 +58,7 @@ def test_a_name_is_a_file_unless_there_is_one_of_that_name(
     assert "a-x2, b-x2, c-x4" in message
 
 
-def test_the_default_is_the_largest_of_the_scale(names):
+def test_the_default_is_the_smallest_of_the_scale(names):
     assert (default_weights(), default_weights(4)) == ("a-x2", "c-x4")
     with pytest.raises(
         InputError, match=r"scale: .* for x3, only .*b-x2 \(x2\), c-x4 \(x4\)"
@@ -122,9 +122,9 @@ def test_the_table(names, capsys):
     assert [row.split()[0] for row in rows] == names
     # conv3 of 3 to 4, four of 4 to 4 (three in the body), 4 to 16, and 4 to 3.
     parameters = 9 * 4 * (3 + 4 + 4 + 4 + 16 + 3) + 4 + 4 + 4 + 4 + 16 + 3
-    assert rows[1].split()[1:3] == ["x2", f"{parameters:,}"]
-    assert "Set5 34.56 dB, 33.68 dB" in rows[1]
-    assert rows[1].endswith(" MIT")
+    assert rows[0].split()[1:3] == ["x2", f"{parameters:,}"]
+    assert "Set5 34.56 dB, 33.68 dB" in rows[0]
+    assert rows[0].endswith(" MIT")
 
 
 def test_one_in_full(names, tmp_path, capsys):

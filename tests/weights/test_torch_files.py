@@ -50,6 +50,7 @@ def save_as_ignns_authors(network, path, *, new=True):
         "solver_state_dict": solver.state_dict(),
     }
     torch.save(checkpoint, path, _use_new_zipfile_serialization=new)
+    network.cpu()  # DataParallel has moved it to the GPU, if there is one
 
 
 def initialize(network):
