@@ -17,6 +17,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from ignn_jax.errors import InputError
 from ignn_jax.files import reason_of
 from ignn_jax.pictures.decode import MAX_16_BITS, check_range, decode
+from ignn_jax.pictures.folders import open_file
 from ignn_jax.pictures.formats import FORMATS
 from ignn_jax.pictures.lasting import attach
 from ignn_jax.pictures.picture import Picture
@@ -115,9 +116,8 @@ def _to_8_bits(colors: np.ndarray) -> np.ndarray:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is not a file")  # reading a pipe would block
-        return path.read_bytes()
+        with open_file(path) as file:
+            return file.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -16,8 +16,13 @@ PRETRAINED = pathlib.Path(__file__).with_name("pretrained")
 
 
 def pretrained() -> dict[str, pathlib.Path]:
-    """The weights that come with the package: name to file, sorted by name."""
-    return {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
+    """The weights that come with the package: name to file, by scale and size."""
+
+    def order(path):  # tiny-x2, light-x2, tiny-x3
+        return path.stem.rpartition("-x")[2], path.stat().st_size
+
+    files = sorted(PRETRAINED.glob("*.safetensors"), key=order)
+    return {path.stem: path for path in files}
 
 
 def default_weights(scale: int | None = None, *, outscale: float | None = None) -> str:
@@ -46,7 +51,7 @@ def default_weights(scale: int | None = None, *, outscale: float | None = None) 
             "weights, or leave out the scale and set the output scale instead",
             field="scale",
         )
-    return min(fitting, key=lambda name: files[name].stat().st_size)
+    return fitting[0]
 
 
 def find_weights(weights: str | os.PathLike[str]) -> pathlib.Path:
