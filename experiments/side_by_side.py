@@ -86,7 +86,7 @@ def _passed_on(waiting: list[Run], slots: dict[int, SpawnProcess]) -> Iterator[N
 
 def _train(slot: int, jobs: int, training: Run) -> None:
     """Trains in a process of its own, which has not yet used a device."""
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    gpus = [n for n in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if n]
     os.environ["CUDA_VISIBLE_DEVICES"] = gpus[slot] if gpus[slot:] else str(slot)
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

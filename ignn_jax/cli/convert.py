@@ -48,6 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.errors import InputError
     from ignn_jax.files import check_output
     from ignn_jax.weights import convert
+    from ignn_jax.weights.find import find_weights
 
     output = args.target or args.output
     if output is None or (args.target and args.output):
@@ -55,7 +56,8 @@ def _run(args: argparse.Namespace) -> int:
     for name in ("scale", "residual_scale") if args.to == "torch" else ("layout",):
         if getattr(args, name) is not None:
             raise InputError("is for the other direction", field=name)
-    check_output(output, field="output", inputs=[args.source])
+    inputs = [find_weights(args.source) if args.to == "torch" else args.source]
+    check_output(output, field="output", inputs=inputs)
     if args.to == "torch":
         described = convert.to_torch(args.source, output, layout=args.layout)
     else:

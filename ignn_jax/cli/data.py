@@ -35,17 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _inspect(args: argparse.Namespace) -> int:
     from ignn_jax.data.inspection import describe, write_contact_sheet
+    from ignn_jax.data.own import validation_source
     from ignn_jax.data.sets import drop_small, load_set, load_sets
-    from ignn_jax.data.sources import ImageFile, find_images
+    from ignn_jax.data.sources import ImageFile, find_images, split_spec
     from ignn_jax.files import check_output
 
     if args.output:
-        specs = [args.source, *([args.validation] if args.validation else [])]
+        specs = [args.source]
+        if args.validation:
+            specs.append(validation_source(args.source, args.validation))
         inputs = [
             file.path
             for spec in specs
-            if args.output.exists() and spec.startswith("folder:")
-            for image in find_images(spec, scale=args.scale).images
+            for part, _ in split_spec(spec)
+            if args.output.exists() and part.startswith("folder:")
+            for image in find_images(part, scale=args.scale).images
             for file in (image.hr, image.lr)
             if isinstance(file, ImageFile)
         ]

@@ -38,9 +38,11 @@ def _run(args: argparse.Namespace) -> int:
     from ignn_jax.errors import InputError
     from ignn_jax.files import check_output, write_bytes
     from ignn_jax.inference.export import export_onnx, export_stablehlo, least_side
+    from ignn_jax.weights.find import find_weights
     from ignn_jax.weights.network import load
 
-    check_output(args.output, field="output", inputs=[args.weights])
+    inputs = [find_weights(args.weights)]
+    check_output(args.output, field="output", inputs=inputs)
     is_onnx = args.format == "onnx" or (
         args.format is None and args.output.suffix.lower() == ".onnx"
     )

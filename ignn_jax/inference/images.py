@@ -133,6 +133,11 @@ def _picture_of_array(image: Any, data_range: float | None) -> Picture:
             raise InputError(
                 f"{data_range!r} is not a positive number", field="data_range"
             )
+        if image.dtype.kind == "u" and data_range > np.iinfo(image.dtype).max:
+            raise InputError(
+                f"{data_range!r} is beyond {image.dtype}: white would become black",
+                field="data_range",
+            )
         samples = image.astype(np.float32) * np.float32(255 / data_range)
     return Picture(samples.reshape(*image.shape[:2], -1))
 

@@ -136,6 +136,8 @@ class TiledNetwork:
     def _upscale(self, image, plan, progress):
         layout = plan.tile and make_layout(self._model, image.shape[:2], plan.tile)
         if layout is None:
+            if plan.tile:  # the image is too small to be cut, or to be padded to a tile
+                plan = Plan(None, image.shape[:2])
             return self._upscale_whole(image, plan, progress)
         scale, count = self._model.scale, len(self._devices)
         features = Features(

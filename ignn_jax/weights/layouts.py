@@ -78,7 +78,7 @@ def _ignn(arrays, *, scale=None, residual_scale=None, **graph):
         scale=_scale(arrays, r"upsample\.0", scale, times=1 + is_x4),
         features=_features(arrays, "head.0"),
         num_blocks=position + behind,
-        residual_scale=residual_scale or 0.1,
+        residual_scale=0.1 if residual_scale is None else residual_scale,
         graph=GraphConfig(position=position, **{"window_center": "reference"} | graph),
     )
 
