@@ -104,3 +104,16 @@ def test_no_device_of_the_kind_that_is_asked_for(workdir, pictures):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("ignn-jax: JAX finds no nonsense here, which")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_weights_that_are_read_are_not_replaced(workdir):
+    weights = workdir / FILENAME
+    before = weights.read_bytes()
+    for command in (
+        ("export", "--weights", workdir, "-o", weights, "--shape", "32x32"),
+        ("convert", workdir, weights, "--to", "torch"),
+    ):
+        done = ignn_jax(*command)
+        assert done.returncode == 2
+        assert "is the input" in done.stderr
+    assert weights.read_bytes() == before

@@ -1,6 +1,7 @@
 """`ignn-jax data inspect`, as a user runs it."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ignn_jax.cli import main
@@ -77,12 +78,13 @@ def test_inspect_names_what_is_wrong(tmp_path, capsys):
     assert "each of the 3 images is smaller than 198 x 198" in small
 
 
-def test_inspect_does_not_draw_over_an_image(tmp_path, capsys):
+@pytest.mark.parametrize("before_it", ["", "photos,"])
+def test_inspect_does_not_draw_over_an_image(tmp_path, capsys, before_it):
     folder = save_pictures(tmp_path / "a", count=2, side=80)
     image = next(folder.iterdir())
     before = image.read_bytes()
     options = ["--lr-patch", "20", "-o", str(image)]
-    assert main(["data", "inspect", f"folder:{folder}", *options]) == 2
+    assert main(["data", "inspect", f"{before_it}folder:{folder}", *options]) == 2
     assert "--output: " in (err := capsys.readouterr().err)
     assert "is the input" in err
     assert image.read_bytes() == before

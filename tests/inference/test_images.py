@@ -200,6 +200,7 @@ def test_what_is_no_image(weights, image, words):
         ({"device": 0}, "device: 0 is not"),
         ({"data_range": 0}, "data_range: 0 is not a positive number"),
         ({"data_range": "1"}, "data_range: '1' is not"),
+        ({"data_range": 256}, "data_range: 256 is beyond uint8"),
         ({"device": "tpu"}, "device: JAX finds no tpu here, only "),
     ],
 )

@@ -267,3 +267,12 @@ def test_progress_wraps_the_tiles(tile, count):
 def test_invalid_tiles_are_refused(tile):
     with pytest.raises(InputError, match=f"{tile} is not the side of a tile"):
         TiledNetwork(*make_probe()[:2], tile=tile)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 100)])
+def test_images_too_small_to_be_cut(size):
+    model = make_ignn("x2")
+    variables, image = draw_variables(model), make_image(*size)
+    expected = TiledNetwork(model, variables, tile=None)(image)
+    upscaled = TiledNetwork(model, variables, tile=TILE)(image)
+    np.testing.assert_allclose(upscaled, expected, atol=1e-3)
