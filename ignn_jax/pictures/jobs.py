@@ -182,6 +182,8 @@ def _find(source: str | Path, failures: list[InputError]) -> list[_Found]:
 
 def _expand(source: str | Path) -> tuple[list[Path], bool]:
     """The paths that a source stands for, and whether it is a pattern."""
+    if not str(source):  # as of a variable that is not set; Path takes it for "."
+        raise InputError("an empty name; give a picture or a folder")
     path = Path(source)
     try:
         path.stat()

@@ -1,7 +1,4 @@
-"""What a config describes, made: network, optimizer, images and first state.
-
-The only place, but for the program, that reads a training config.
-"""
+"""What a config describes, made: network, optimizer, images and first state."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence

@@ -97,11 +97,18 @@ class Validation:
         side_by_side(validated.shown).save(png, "png")
         write_bytes(workdir / "comparison.png", png.getvalue())
         images = [ImageResult.of(one, figure=True) for one in validated.shown]
+        name, count = "validation", len(self)
+        details = {"Step": str(step), "Workdir": str(workdir)}
+        if len(images) < count:
+            name = f"validation, the first {len(images)} of {count}"
+            details[f"Mean of all {count} images"] = (
+                f"{validated.mean} ({validated.label}), {self.bicubic} ({BICUBIC})"
+            )
         write_report(
             workdir / "report.html",
-            [SetResult("validation", images)],
+            [SetResult(name, images)],
             title=f"{validated.label}, \u00d7{self._scale}: validation",
             scale=self._scale,
             protocol=protocol(scale=self._scale, networks=validated.protocol),
-            details={"Step": str(step), "Workdir": str(workdir)},
+            details=details,
         )

@@ -117,3 +117,11 @@ def test_the_weights_that_are_read_are_not_replaced(workdir):
         assert done.returncode == 2
         assert "is the input" in done.stderr
     assert weights.read_bytes() == before
+
+
+def test_an_empty_name_is_not_this_folder(workdir, pictures):
+    command = [sys.executable, "-m", "ignn_jax", "upscale", "", "--weights", workdir]
+    done = subprocess.run(command, cwd=pictures, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "an empty name" in done.stderr
+    assert not list(pictures.parent.glob("*_x2"))
