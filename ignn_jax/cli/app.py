@@ -52,17 +52,18 @@ def _run(args: argparse.Namespace) -> int:
             "(--auth USER:PASSWORD)",
             field="host",
         )
+    from ignn_jax.weights.find import find_weights, pretrained
+
+    weights = tuple(map(str, args.weights or pretrained()))
+    for name in weights:
+        find_weights(name)  # now, rather than on the page
     if importlib.util.find_spec("gradio") is None:
         raise InputError("the page needs Gradio: pip install 'ignn-jax[app]'")
     from ignn_jax.app.sessions import Sessions, temporary_folder
     from ignn_jax.app.upscaling import Machine
     from ignn_jax.pictures.reader import MAX_PIXELS
-    from ignn_jax.weights.find import find_weights, pretrained
 
-    weights = tuple(map(str, args.weights or pretrained()))
     machine = Machine(args.tile, args.device, args.dtype, args.programs)
-    for name in weights:
-        find_weights(name)  # now, rather than on the page
     with temporary_folder() as folder:
         from ignn_jax.app.page import App
         from ignn_jax.app.server import serve

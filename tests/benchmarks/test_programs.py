@@ -195,7 +195,7 @@ def test_programs_beside_each_other(measure, tmp_path):
 def test_mistakes_of_peers_are_one_line(tmp_path):
     picture = save_pictures(tmp_path, count=1, side=16) / "0.png"
     for options, reason in (
-        (["--photograph", tmp_path], f"{tmp_path}: is not a file"),
+        (["--photograph", tmp_path], f"{tmp_path}: cannot be read: it is not a file"),
         (
             ["--photograph", picture, "--pictures", "--data", tmp_path, "--sets", "a"],
             f"sets: a: no such folder in {tmp_path}",
