@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from ignn_jax.weights.find import FILENAME
 from ignn_jax.weights.network import save
 from tests.networks import random_variables
 from tests.pictures.samples import SRGB, noise
+
+PLATFORM = jax.default_backend()
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +204,7 @@ def test_what_is_no_image(weights, image, words):
         ({"data_range": 0}, "data_range: 0 is not a positive number"),
         ({"data_range": "1"}, "data_range: '1' is not"),
         ({"data_range": 256}, "data_range: 256 is beyond uint8"),
-        ({"device": "tpu"}, "device: JAX finds no tpu here, only "),
+        ({"device": "tpu"}, f"device: JAX finds no tpu here, only {PLATFORM}"),
     ],
 )
 def test_wrong_options(weights, options, words):
